@@ -1,0 +1,65 @@
+/** What the driver sees of its volume. Everything is an append-only log with checksums, read back at the next start. */
+import type { Ballot, Block, Certificate, Digest, Height, Proposal } from "../consensus/types.ts";
+import type { ExecutedKeys } from "../ledger/types.ts";
+
+/** One durable fact. Own ballots are kept unsigned: BLS and ed25519 signatures are deterministic. */
+export type Entry =
+  | { readonly kind: "ballot"; readonly ballot: Ballot }
+  | { readonly kind: "proposal"; readonly proposal: Omit<Proposal, "signature"> }
+  | { readonly kind: "block"; readonly block: Block }
+  | { readonly kind: "batch"; readonly digest: Digest; readonly bytes: Uint8Array }
+  /** A private payload by its messageHash (hex), sealed at rest under a key made in the volume. */
+  | { readonly kind: "private"; readonly message: string; readonly content: Uint8Array }
+  | { readonly kind: "certificate"; readonly certificate: Certificate }
+  /** The block is final; entries come in height order. */
+  | { readonly kind: "final"; readonly height: Height; readonly hash: Digest; readonly finalization: Certificate };
+
+/** What the log held at start, for `recover` and for the driver. Torn tails are cut; any other damage is a `StorageFault`. */
+export interface Recovered {
+  readonly ballots: readonly Ballot[];
+  readonly proposals: readonly Omit<Proposal, "signature">[];
+  readonly certificates: readonly Certificate[];
+  /** Blocks above the newest final height. */
+  readonly blocks: readonly Block[];
+  readonly finalized: { readonly block: Block; readonly finalization: Certificate } | undefined;
+  /** The newest checkpoint whose parts are whole. */
+  readonly checkpoint: Checkpoint | undefined;
+}
+
+export interface Checkpoint {
+  readonly height: Height;
+  readonly root: Digest;
+  /** The block whose header names (height, root), and the certificate that finalizes it: absent until known. */
+  readonly proof: { readonly block: Block; readonly finalization: Certificate } | undefined;
+  /** `Ledger.snapshot()`. */
+  readonly parts: readonly Uint8Array[];
+}
+
+export interface StorageFault {
+  readonly kind: "corrupt" | "missing" | "older-than-boot-marker" | "no-space" | "input-output";
+  readonly path: string;
+  /** Byte offset of the damage, when it has one. */
+  readonly offset: number | undefined;
+  readonly message: string;
+}
+
+export interface Store {
+  readonly recovered: Recovered;
+  readonly keys: ExecutedKeys;
+  /** One group commit: resolves when every entry (and everything kept before) is durable; rejects with `StorageFaultError` when the disk fails. Concurrent calls share a sync. */
+  persist(entries: readonly Entry[]): Promise<void>;
+  /** Appends without waiting; durable with the next `persist`. */
+  keep(entry: Entry): void;
+  hasBatch(digest: Digest): boolean;
+  batch(digest: Digest): Promise<Uint8Array | undefined>;
+  privatePayload(message: string): Promise<Uint8Array | undefined>;
+  block(hash: Digest): Promise<Block | undefined>;
+  finalBlock(height: Height): Promise<{ readonly block: Block; readonly finalization: Certificate } | undefined>;
+  /** Lowest final height still kept. */
+  readonly lowestHeight: Height;
+  saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
+  checkpoint(): Promise<Checkpoint | undefined>;
+  /** Drops whole log segments that nothing at or above this height needs. */
+  prune(belowHeight: Height): Promise<void>;
+  close(): Promise<void>;
+}

@@ -479,6 +479,18 @@ export declare type GetDirectoryResponse = Message<"validator.v1.GetDirectoryRes
    * @generated from field: uint64 expiry_window = 5;
    */
   expiryWindow: bigint;
+
+  /**
+   * The validator set of the current epoch, and the power it can lose.
+   *
+   * @generated from field: repeated validator.v1.MemberPower members = 6;
+   */
+  members: MemberPower[];
+
+  /**
+   * @generated from field: uint64 fault_power = 7;
+   */
+  faultPower: bigint;
 };
 
 /**
@@ -486,6 +498,32 @@ export declare type GetDirectoryResponse = Message<"validator.v1.GetDirectoryRes
  * Use `create(GetDirectoryResponseSchema)` to create a new message.
  */
 export declare const GetDirectoryResponseSchema: GenMessage<GetDirectoryResponse>;
+
+/**
+ * @generated from message validator.v1.MemberPower
+ */
+export declare type MemberPower = Message<"validator.v1.MemberPower"> & {
+  /**
+   * @generated from field: string seat = 1;
+   */
+  seat: string;
+
+  /**
+   * @generated from field: uint64 power = 2;
+   */
+  power: bigint;
+
+  /**
+   * @generated from field: string region = 3;
+   */
+  region: string;
+};
+
+/**
+ * Describes the message validator.v1.MemberPower.
+ * Use `create(MemberPowerSchema)` to create a new message.
+ */
+export declare const MemberPowerSchema: GenMessage<MemberPower>;
 
 /**
  * @generated from message validator.v1.Institution
@@ -566,6 +604,40 @@ export declare type Account = Message<"validator.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export declare const AccountSchema: GenMessage<Account>;
+
+/**
+ * @generated from message validator.v1.ProvideGenesisRequest
+ */
+export declare type ProvideGenesisRequest = Message<"validator.v1.ProvideGenesisRequest"> & {
+  /**
+   * Canonical JSON (validator/ledger/genesis.ts).
+   *
+   * @generated from field: bytes genesis = 1;
+   */
+  genesis: Uint8Array;
+};
+
+/**
+ * Describes the message validator.v1.ProvideGenesisRequest.
+ * Use `create(ProvideGenesisRequestSchema)` to create a new message.
+ */
+export declare const ProvideGenesisRequestSchema: GenMessage<ProvideGenesisRequest>;
+
+/**
+ * @generated from message validator.v1.ProvideGenesisResponse
+ */
+export declare type ProvideGenesisResponse = Message<"validator.v1.ProvideGenesisResponse"> & {
+  /**
+   * @generated from field: bytes chain_id = 1;
+   */
+  chainId: Uint8Array;
+};
+
+/**
+ * Describes the message validator.v1.ProvideGenesisResponse.
+ * Use `create(ProvideGenesisResponseSchema)` to create a new message.
+ */
+export declare const ProvideGenesisResponseSchema: GenMessage<ProvideGenesisResponse>;
 
 /**
  * @generated from message validator.v1.GetIdentityRequest
@@ -933,6 +1005,16 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof GetIdentityRequestSchema;
     output: typeof GetIdentityResponseSchema;
+  },
+  /**
+   * Starts a validator that waits for its chain: the genesis document, kept in the volume. The same bytes again are no error.
+   *
+   * @generated from rpc validator.v1.AdminService.ProvideGenesis
+   */
+  provideGenesis: {
+    methodKind: "unary";
+    input: typeof ProvideGenesisRequestSchema;
+    output: typeof ProvideGenesisResponseSchema;
   },
   /**
    * @generated from rpc validator.v1.AdminService.SubmitGovernance

@@ -271,14 +271,16 @@ export type Effect =
   /** Persist the block as this view's only proposal, sign, give back as input `proposal`, broadcast. Indivisible. `reveal` asks the driver to add it before hashing. */
   | { readonly kind: "propose"; readonly header: Omit<Header, "bodyHash" | "reveal">; readonly body: Body; readonly reveal: boolean; readonly finalization: Certificate | undefined }
   | { readonly kind: "assemble"; readonly ballot: Ballot; readonly votes: readonly Vote[] }
+  /** Verify these late votes and add them to a verified certificate; answered like `assemble`. */
+  | { readonly kind: "extend"; readonly certificate: Verified<Certificate>; readonly votes: readonly Vote[] }
   | { readonly kind: "verify-certificate"; readonly from: SeatIndex | undefined; readonly certificate: Certificate }
   | { readonly kind: "verify-vote"; readonly vote: Vote }
   /** Keep the certificate (not awaited: it can be collected again). */
-  | { readonly kind: "keep-certificate"; readonly certificate: Certificate }
+  | { readonly kind: "keep-certificate"; readonly certificate: Verified<Certificate> }
   | { readonly kind: "broadcast"; readonly message: Broadcast }
   | { readonly kind: "set-timer"; readonly timer: Timer; readonly view: View; readonly milliseconds: number }
   | { readonly kind: "clear-timer"; readonly timer: Timer }
-  /** Ask `from` first, then anyone, until held or `forget-batches`. */
+  /** Ask `from` first, then anyone, until held; asked once for a batch. */
   | { readonly kind: "fetch-batches"; readonly batches: readonly BatchReference[]; readonly from: readonly SeatIndex[] }
   /** Fetch the chain that ends in `tip`, from `above` (exclusive) on. */
   | { readonly kind: "fetch-blocks"; readonly tip: Digest; readonly above: Height; readonly from: readonly SeatIndex[] }

@@ -429,6 +429,13 @@ export declare type GetPrivateResponse = Message<"validator.v1.GetPrivateRespons
    * @generated from field: bytes content = 1;
    */
   content: Uint8Array;
+
+  /**
+   * The signed message itself (header and records), so that the caller checks the content against its commitments.
+   *
+   * @generated from field: bytes signed = 2;
+   */
+  signed: Uint8Array;
 };
 
 /**

@@ -4,7 +4,7 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import type { Block, CoverageState, Digest, EpochConfig, Height, SeatIndex, Vote } from "./types.ts";
+import type { Block, Certificate, CoverageState, Digest, EpochConfig, Height, SeatIndex, Verified, Vote } from "./types.ts";
 import { digest } from "./types.ts";
 
 /** A final block that waits for coverage. */
@@ -35,6 +35,8 @@ export interface CoverageTracker {
   readonly returns: ReadonlyMap<string, { readonly modeSeq: number; readonly count: number; readonly height: Height }>;
   /** Votes to suspect or sight a region, by ballot: one slot a member. */
   readonly slots: ReadonlyMap<string, ReadonlyMap<SeatIndex, Vote>>;
+  /** Quorums of such votes, verified, for leaders to put into a block. */
+  readonly proven: readonly Verified<Certificate>[];
   /** Ballots this member has cast. */
   readonly cast: ReadonlySet<string>;
 }
@@ -50,6 +52,7 @@ export function initialCoverage(config: EpochConfig, previous: CoverageTracker |
     newest: start,
     returns: new Map(),
     slots: new Map(),
+    proven: [],
     cast: new Set(),
   };
 }
@@ -166,4 +169,12 @@ export function regionBallots(tracker: CoverageTracker, config: EpochConfig, cur
     if (silentBlocks >= suspectBlocks && tracker.newest.time - last.time >= suspectAfter) ballots.push({ kind: "suspect", region });
   }
   return ballots;
+}
+
+/** A new mode makes every vote and proof of the old one void: they name its modeSeq. */
+export function forgetOtherModes(tracker: CoverageTracker, modeSeq: number): CoverageTracker {
+  const slots = new Map([...tracker.slots].filter(([, slot]) => [...slot.values()].every((vote) => vote.view === modeSeq)));
+  const proven = tracker.proven.filter((certificate) => certificate.view === modeSeq);
+  if (slots.size === tracker.slots.size && proven.length === tracker.proven.length) return tracker;
+  return { ...tracker, slots, proven };
 }

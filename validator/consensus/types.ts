@@ -309,13 +309,15 @@ export interface DurableRecord {
   /** Own votes above the finalized view, with their signatures. */
   readonly votes: readonly Vote[];
   /** Own proposals above the finalized view. */
-  readonly proposals: readonly Proposal[];
+  readonly proposals: readonly Verified<Proposal>[];
   /** Blocks above the finalized height that own votes rely on. */
   readonly blocks: readonly Block[];
-  /** Certificates at or above the finalized view. */
-  readonly certificates: readonly Certificate[];
-  /** The newest final block and its finalization; undefined when it is the anchor. */
-  readonly finalized: { readonly block: Block; readonly finalization: Certificate } | undefined;
-  /** Newest executed state known, with coverage per height still needed. */
+  /** Certificates at or above the finalized view, verified again. */
+  readonly certificates: readonly Verified<Certificate>[];
+  /** The newest final block of this epoch and its finalization; undefined when it is the anchor. */
+  readonly finalized: { readonly block: Block; readonly finalization: Verified<Certificate> } | undefined;
+  /** Final blocks that may not be settled yet, ascending; taking too many is harmless. */
+  readonly unsettled: readonly Block[];
+  /** Newest executed states, ascending, at least one: they name roots and coverage. */
   readonly executed: readonly { readonly height: Height; readonly root: Digest; readonly coverage: CoverageState }[];
 }

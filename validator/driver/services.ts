@@ -62,6 +62,8 @@ export type PrivateResult =
   | {
       readonly kind: "found";
       readonly content: Uint8Array;
+      /** The signed message itself, header and records. */
+      readonly signed: Uint8Array;
       /** Who may read it: the institution that sent the message, and those it credited. */
       readonly institution: number;
       readonly creditors: readonly number[];

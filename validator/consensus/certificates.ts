@@ -31,7 +31,10 @@ export function isNews(state: State, certificate: Certificate): boolean {
       return certificate.view > finalized.view && round.nullification === undefined;
     case "finalize":
       if (round.finalization === undefined) return certificate.view > finalized.view;
-      return certificate.view > finalized.view - lateViews && certificate.signers.some((seat) => addsCoverage(state, round.finalization, seat));
+      return (
+        certificate.view > finalized.view - lateViews &&
+        certificate.signers.some((seat) => addsCoverage(state, round.finalization, seat))
+      );
     case "suspect":
     case "sight":
       return false;
@@ -64,13 +67,15 @@ export function applyCertificate(draft: Draft, certificate: Verified<Certificate
       checkCertifiedRoot(draft, block);
       break;
     case "nullify":
-      if (round.finalization) throw new Error(`view ${view} is both finalized and nullified: more than F power is faulty`);
+      if (round.finalization)
+        throw new Error(`view ${view} is both finalized and nullified: more than F power is faulty`);
       updateRound(draft, view, { nullification: certificate, votes: { ...round.votes, nullify: new Map() } });
       effects.push({ kind: "observe", event: { kind: "nullified", view } });
       break;
     case "finalize":
       assertSameBlock(round.notarization?.block, certificate);
-      if (round.nullification) throw new Error(`view ${view} is both finalized and nullified: more than F power is faulty`);
+      if (round.nullification)
+        throw new Error(`view ${view} is both finalized and nullified: more than F power is faulty`);
       updateRound(draft, view, { finalization: certificate });
       if (view > state.finalized.view && view > (state.pendingTip?.view ?? 0)) state.pendingTip = certificate;
       coverWith(draft, certificate);
@@ -84,7 +89,8 @@ export function applyCertificate(draft: Draft, certificate: Verified<Certificate
 }
 
 function assertSameBlock(other: Digest | undefined, { view, block }: Certificate): void {
-  if (other !== undefined && other !== block) throw new Error(`two blocks are certified in view ${view}: more than F power is faulty`);
+  if (other !== undefined && other !== block)
+    throw new Error(`two blocks are certified in view ${view}: more than F power is faulty`);
 }
 
 /** How long the view took from having something to propose: the pacemaker's sample. An idle view says nothing. */
@@ -94,7 +100,8 @@ function measureView(draft: Draft, { view }: Certificate): void {
   const since = parent === undefined ? undefined : proposableSince(state, parent);
   if (view !== state.view || since === undefined) return;
   const start = Math.max(state.enteredAt, since);
-  if (time.monotonic > start) state.pacemaker = observeView(state.pacemaker, state.config, state.self, time.monotonic - start);
+  if (time.monotonic > start)
+    state.pacemaker = observeView(state.pacemaker, state.config, state.self, time.monotonic - start);
 }
 
 /** Leaves the current view for a later one. Everything that depends on the view is set anew. */
@@ -102,6 +109,7 @@ export function enterView(draft: Draft, next: number): void {
   const { state, time } = draft;
   state.view = toView(next);
   state.enteredAt = time.monotonic;
+  state.busyFrom = undefined;
   state.viewDeadline = undefined;
   state.idleDeadline = undefined;
   state.resendDelay = 0;
@@ -121,7 +129,10 @@ export function advanceFinality(draft: Draft): void {
   const tip = state.pendingTip;
   if (!tip) return;
   const chain = ancestry(state, tip.block);
-  if (chain.kind === "conflict") throw new Error(`finalized block ${tip.block} does not extend ${state.finalized.hash}: more than F power is faulty`);
+  if (chain.kind === "conflict")
+    throw new Error(
+      `finalized block ${tip.block} does not extend ${state.finalized.hash}: more than F power is faulty`,
+    );
   if (chain.kind === "missing") return fetchBlock(draft, tip.block, tip.signers);
   state.pendingTip = undefined;
 
@@ -152,7 +163,12 @@ export function fetchBlock(draft: Draft, tip: Digest, from: readonly SeatIndex[]
   const { state } = draft;
   if (state.fetchingBlocks.has(tip)) return;
   state.fetchingBlocks = new Set(state.fetchingBlocks).add(tip);
-  draft.effects.push({ kind: "fetch-blocks", tip, above: state.finalized.height, from: from.filter((seat) => seat !== state.self) });
+  draft.effects.push({
+    kind: "fetch-blocks",
+    tip,
+    above: state.finalized.height,
+    from: from.filter((seat) => seat !== state.self),
+  });
 }
 
 function dropGovernance(draft: Draft, blocks: readonly Block[]): void {
@@ -228,13 +244,22 @@ export function checkCertifiedRoot(draft: Draft, hash: Digest): void {
 }
 
 /** Hands a ballot's votes to the verifier when they reach a quorum and no certificate is there or under way. */
-export function assembleIfQuorum(draft: Draft, ballot: Pick<Vote, "kind" | "view" | "block"> & { readonly kind: RoundVoteKind }): void {
+export function assembleIfQuorum(
+  draft: Draft,
+  ballot: Pick<Vote, "kind" | "view" | "block"> & { readonly kind: RoundVoteKind },
+): void {
   const { state } = draft;
   const { kind, view, block } = ballot;
   const round = roundOf(state, view);
   if (round.assembling[kind] || certificateOf(round, kind)) return;
   const votes = [...round.votes[kind].values()].filter((vote) => vote.block === block);
-  if (powerOf(state.config, votes.map((vote) => vote.signer)) < state.totals.quorum) return;
+  if (
+    powerOf(
+      state.config,
+      votes.map((vote) => vote.signer),
+    ) < state.totals.quorum
+  )
+    return;
   updateRound(draft, view, { assembling: { ...round.assembling, [kind]: true } });
   votes.sort((a, b) => a.signer - b.signer);
   draft.effects.push({ kind: "assemble", ballot: { kind, epoch: state.config.epoch, view, block }, votes });

@@ -59,7 +59,11 @@ export function ancestry(state: State, tip: Digest): Ancestry {
 
 export type Justification =
   | { readonly kind: "justified"; readonly parent: Parent }
-  | { readonly kind: "unjustified"; readonly reason: "view-not-certified" | "parent-unknown"; readonly missing: Digest | undefined };
+  | {
+      readonly kind: "unjustified";
+      readonly reason: "view-not-certified" | "parent-unknown";
+      readonly missing: Digest | undefined;
+    };
 
 /**
  * The parent a proposal of this view must extend as far as this member's certificates say: the newest notarized or
@@ -70,12 +74,16 @@ export function justifiedParent(state: State, view: View): Justification {
     const { notarization, nullification } = roundOf(state, toView(v));
     if (notarization) {
       const parent = parentByHash(state, notarization.block);
-      return parent ? { kind: "justified", parent } : { kind: "unjustified", reason: "parent-unknown", missing: notarization.block };
+      return parent
+        ? { kind: "justified", parent }
+        : { kind: "unjustified", reason: "parent-unknown", missing: notarization.block };
     }
     if (!nullification) return { kind: "unjustified", reason: "view-not-certified", missing: undefined };
   }
   const parent = parentByHash(state, state.finalized.hash);
-  return parent ? { kind: "justified", parent } : { kind: "unjustified", reason: "parent-unknown", missing: state.finalized.hash };
+  return parent
+    ? { kind: "justified", parent }
+    : { kind: "unjustified", reason: "parent-unknown", missing: state.finalized.hash };
 }
 
 /** Holds this member what rule 4 asks of the proposal's place: its parent certified in `parentView`, and every view between nullified? */
@@ -95,7 +103,11 @@ export function parentCertified(state: State, header: Header): boolean {
 /** `wait`: something this member lacks may still come. `invalid`: never votable, the view is given up. */
 export type Validity =
   | { readonly kind: "valid"; readonly ancestors: readonly Block[] }
-  | { readonly kind: "wait"; readonly for: "certificate" | "ancestor" | "finality" | "execution"; readonly missing?: Digest }
+  | {
+      readonly kind: "wait";
+      readonly for: "certificate" | "ancestor" | "finality" | "execution";
+      readonly missing?: Digest;
+    }
   | { readonly kind: "invalid"; readonly reason: string };
 
 const invalid = (reason: string): Validity => ({ kind: "invalid", reason });
@@ -121,10 +133,12 @@ export function judge(state: State, proposal: Proposal, time: Time): Validity {
 
   if (parent.closing) {
     const empty = body.batches.length === 0 && body.governance.length === 0 && body.coverage.length === 0;
-    if (!header.closing || header.height !== parent.height || !empty) return invalid("only empty carriers follow a closing block");
+    if (!header.closing || header.height !== parent.height || !empty)
+      return invalid("only empty carriers follow a closing block");
   } else {
     if (header.height !== parent.height + 1) return invalid("its height does not follow its parent's");
-    const closes = body.governance.some((t) => t.closesEpoch) || header.height === anchor.height + parameters.epochBlocks;
+    const closes =
+      body.governance.some((t) => t.closesEpoch) || header.height === anchor.height + parameters.epochBlocks;
     if (header.closing !== closes) return invalid("closing is set otherwise than the rule says");
   }
 

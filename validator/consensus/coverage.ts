@@ -4,7 +4,17 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import type { Block, Certificate, CoverageState, Digest, EpochConfig, Height, SeatIndex, Verified, Vote } from "./types.ts";
+import type {
+  Block,
+  Certificate,
+  CoverageState,
+  Digest,
+  EpochConfig,
+  Height,
+  SeatIndex,
+  Verified,
+  Vote,
+} from "./types.ts";
 import { digest } from "./types.ts";
 
 /** A final block that waits for coverage. */
@@ -77,7 +87,11 @@ function powerByRegion(config: EpochConfig, signers: readonly SeatIndex[]): Map<
 }
 
 /** Regions that the state requires and these signers do not cover, sorted. */
-export function uncoveredRegions(config: EpochConfig, coverage: CoverageState, signers: readonly SeatIndex[]): readonly string[] {
+export function uncoveredRegions(
+  config: EpochConfig,
+  coverage: CoverageState,
+  signers: readonly SeatIndex[],
+): readonly string[] {
   const powers = powerByRegion(config, signers);
   return Object.entries(config.coverage.requiredRegions)
     .filter(([region, least]) => !coverage.degraded.includes(region) && (powers.get(region) ?? 0) < least)
@@ -123,7 +137,8 @@ export function addFinalization(
     if (last === undefined || last.height < height) seen.set(region, { height, time });
     if (!current.degraded.includes(region)) continue;
     const back = returns.get(region);
-    if (back === undefined || back.modeSeq !== current.modeSeq) returns.set(region, { modeSeq: current.modeSeq, count: 1, height });
+    if (back === undefined || back.modeSeq !== current.modeSeq)
+      returns.set(region, { modeSeq: current.modeSeq, count: 1, height });
     else if (back.height < height) returns.set(region, { ...back, count: back.count + 1, height });
   }
   const zonal = new Map(tracker.zonal);
@@ -154,26 +169,34 @@ export interface RegionBallot {
 }
 
 /** What this member would say of regions now: silent ones to suspect, degraded ones that are back to sight. Sorted by region. */
-export function regionBallots(tracker: CoverageTracker, config: EpochConfig, current: CoverageState): readonly RegionBallot[] {
+export function regionBallots(
+  tracker: CoverageTracker,
+  config: EpochConfig,
+  current: CoverageState,
+): readonly RegionBallot[] {
   const { suspectBlocks, suspectAfter } = config.parameters;
   const ballots: RegionBallot[] = [];
   for (const region of Object.keys(config.coverage.requiredRegions).sort()) {
     if (current.degraded.includes(region)) {
       const back = tracker.returns.get(region);
-      if (back !== undefined && back.modeSeq === current.modeSeq && back.count >= suspectBlocks) ballots.push({ kind: "sight", region });
+      if (back !== undefined && back.modeSeq === current.modeSeq && back.count >= suspectBlocks)
+        ballots.push({ kind: "sight", region });
       continue;
     }
     const last = tracker.seen.get(region);
     if (last === undefined) continue;
     const silentBlocks = tracker.newest.height - last.height;
-    if (silentBlocks >= suspectBlocks && tracker.newest.time - last.time >= suspectAfter) ballots.push({ kind: "suspect", region });
+    if (silentBlocks >= suspectBlocks && tracker.newest.time - last.time >= suspectAfter)
+      ballots.push({ kind: "suspect", region });
   }
   return ballots;
 }
 
 /** A new mode makes every vote and proof of the old one void: they name its modeSeq. */
 export function forgetOtherModes(tracker: CoverageTracker, modeSeq: number): CoverageTracker {
-  const slots = new Map([...tracker.slots].filter(([, slot]) => [...slot.values()].every((vote) => vote.view === modeSeq)));
+  const slots = new Map(
+    [...tracker.slots].filter(([, slot]) => [...slot.values()].every((vote) => vote.view === modeSeq)),
+  );
   const proven = tracker.proven.filter((certificate) => certificate.view === modeSeq);
   if (slots.size === tracker.slots.size && proven.length === tracker.proven.length) return tracker;
   return { ...tracker, slots, proven };

@@ -35,7 +35,12 @@ export function observeRoundTrip(pacemaker: Pacemaker, seat: SeatIndex, millisec
   return { ...pacemaker, roundTrips };
 }
 
-export function observeView(pacemaker: Pacemaker, config: EpochConfig, self: SeatIndex | undefined, milliseconds: number): Pacemaker {
+export function observeView(
+  pacemaker: Pacemaker,
+  config: EpochConfig,
+  self: SeatIndex | undefined,
+  milliseconds: number,
+): Pacemaker {
   const x = features(pacemaker, config, self);
   return {
     ...pacemaker,
@@ -45,9 +50,16 @@ export function observeView(pacemaker: Pacemaker, config: EpochConfig, self: Sea
 }
 
 /** The round trip within which members with quorum power, this one included, answer. */
-export function quorumRoundTrip(pacemaker: Pacemaker, config: EpochConfig, self: SeatIndex | undefined, of: (s: Smoothed) => number): number {
+export function quorumRoundTrip(
+  pacemaker: Pacemaker,
+  config: EpochConfig,
+  self: SeatIndex | undefined,
+  of: (s: Smoothed) => number,
+): number {
   const { quorum } = totals(config.members, config.faultModel);
-  const known = [...pacemaker.roundTrips].map(([seat, s]) => ({ seat, value: of(s) })).sort((a, b) => a.value - b.value);
+  const known = [...pacemaker.roundTrips]
+    .map(([seat, s]) => ({ seat, value: of(s) }))
+    .sort((a, b) => a.value - b.value);
   let heard = self === undefined ? 0 : (config.members[self]?.power ?? 0);
   for (const { seat, value } of known) {
     if (heard >= quorum) break;
@@ -60,7 +72,9 @@ export function quorumRoundTrip(pacemaker: Pacemaker, config: EpochConfig, self:
 /** Before the first sample: long enough for processes that have just started. */
 const untried = 1_000;
 
-const policies: Readonly<Record<TimeoutPolicy, (pacemaker: Pacemaker, config: EpochConfig, self: SeatIndex | undefined) => number>> = {
+const policies: Readonly<
+  Record<TimeoutPolicy, (pacemaker: Pacemaker, config: EpochConfig, self: SeatIndex | undefined) => number>
+> = {
   /** Twice the moving average of what a view takes. */
   ema: ({ viewDuration }) => (viewDuration === undefined ? untried : 2 * viewDuration.mean),
   /** Jacobson's bound on the slowest member a quorum needs, and on what a view takes beyond the network. */
@@ -78,7 +92,12 @@ const policies: Readonly<Record<TimeoutPolicy, (pacemaker: Pacemaker, config: Ep
 };
 
 /** The timeout of a view that begins `sinceFinal` views after the finalized one; two of those are the pipeline's own. */
-export function viewTimeout(pacemaker: Pacemaker, config: EpochConfig, self: SeatIndex | undefined, sinceFinal: number): number {
+export function viewTimeout(
+  pacemaker: Pacemaker,
+  config: EpochConfig,
+  self: SeatIndex | undefined,
+  sinceFinal: number,
+): number {
   const { minTimeout, maxTimeout, timeoutPolicy } = config.parameters;
   const base = clamp(policies[timeoutPolicy](pacemaker, config, self), minTimeout, maxTimeout);
   const doublings = Math.min(30, Math.max(0, sinceFinal - 2));
@@ -90,7 +109,12 @@ const learningRate = 0.05;
 
 function features(pacemaker: Pacemaker, config: EpochConfig, self: SeatIndex | undefined): readonly number[] {
   const { viewDuration } = pacemaker;
-  return [1, quorumRoundTrip(pacemaker, config, self, (s) => s.mean), viewDuration?.mean ?? 0, viewDuration?.deviation ?? 0];
+  return [
+    1,
+    quorumRoundTrip(pacemaker, config, self, (s) => s.mean),
+    viewDuration?.mean ?? 0,
+    viewDuration?.deviation ?? 0,
+  ];
 }
 
 /** One subgradient step of the pinball loss, normalized by the features' length (Koenker & Bassett 1978). */

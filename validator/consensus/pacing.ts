@@ -12,29 +12,30 @@ export function currentTimeout(state: State): number {
   return viewTimeout(state.pacemaker, state.config, state.self, state.view - state.finalized.view);
 }
 
-/**
- * Since when the view's clock runs, in monotonic milliseconds; undefined while the swarm may idle: nothing proposable,
- * no unfinalized block, no closing epoch (consensus.md, Idle).
- */
-function busySince(state: State): number | undefined {
-  const round = roundOf(state, state.view);
-  if (round.proposal) return state.enteredAt;
+/** May the swarm idle, and until when at least? Idling ends with payload, an unfinalized block or a closing epoch (consensus.md, Idle). */
+function idleUntil(state: State): number | undefined {
+  if (roundOf(state, state.view).proposal) return undefined;
   const justified = justifiedParent(state, state.view);
-  if (justified.kind === "unjustified") return state.enteredAt;
+  if (justified.kind === "unjustified") return undefined;
   const { parent } = justified;
-  if (parent.hash !== state.finalized.hash || parent.closing || state.governance.length > 0) return state.enteredAt;
-  const since = proposableSince(state, parent.hash);
-  return since === undefined ? undefined : Math.max(since, state.enteredAt);
-}
-
-/** When the view is to be given up. */
-function deadline(state: State): number {
-  const timeout = currentTimeout(state);
-  const since = busySince(state);
-  if (since !== undefined) return since + timeout;
+  if (parent.hash !== state.finalized.hash || parent.closing || state.governance.length > 0) return undefined;
   const { idleInterval, settleInterval } = state.config.parameters;
   const payments = state.coverage.unsettled.some((entry) => entry.payments);
-  return state.enteredAt + (payments ? Math.min(settleInterval, idleInterval) : idleInterval) + timeout;
+  const idle = state.enteredAt + (payments ? Math.min(settleInterval, idleInterval) : idleInterval);
+  return Math.min(idle, proposableSince(state, parent.hash) ?? idle);
+}
+
+/** When the view is to be given up: a timeout after the leader had reason to propose. */
+function deadline(draft: Draft): number {
+  const { state, time } = draft;
+  const idle = idleUntil(state);
+  if (idle === undefined || idle <= time.monotonic) {
+    // The clock starts when the reason appears, and does not start again for a second reason.
+    state.busyFrom ??= Math.max(state.enteredAt, Math.min(idle ?? time.monotonic, time.monotonic));
+    return state.busyFrom + currentTimeout(state);
+  }
+  state.busyFrom = undefined;
+  return idle + currentTimeout(state);
 }
 
 /** Keeps the view timer at the view's deadline, and gives up at once on a leader known to be silent. */
@@ -46,30 +47,39 @@ export function keepTime(draft: Draft): void {
     giveUp(draft, state.view, "leader-silent");
   }
   if (round.giveUp === undefined) {
-    const next = deadline(state);
+    const next = deadline(draft);
     // A proposal in time does not put the deadline off; only a change of what the view waits for moves it.
     if (state.viewDeadline === undefined || Math.abs(next - state.viewDeadline) >= 1) {
       state.viewDeadline = next;
-      effects.push({ kind: "set-timer", timer: "view", view: state.view, milliseconds: Math.max(0, next - time.monotonic) });
+      effects.push({
+        kind: "set-timer",
+        timer: "view",
+        view: state.view,
+        milliseconds: Math.max(0, next - time.monotonic),
+      });
     }
   }
   if (state.resendDelay === 0) {
     state.resendDelay = Math.max(2 * currentTimeout(state), 2 * state.config.parameters.idleInterval);
-    effects.push({ kind: "set-timer", timer: "resend", view: state.view, milliseconds: firstResend(state) });
+    effects.push({
+      kind: "set-timer",
+      timer: "resend",
+      view: state.view,
+      milliseconds: firstResend(state, time.monotonic),
+    });
   }
 }
 
-/** While the view is busy the first resend comes soon after its timeout; an idle view outlasts it in silence. */
-function firstResend(state: State): number {
-  const timeout = currentTimeout(state);
-  return busySince(state) === undefined ? state.config.parameters.idleInterval + 2 * timeout : 1.5 * timeout;
+/** Half-way to the view's deadline: before the view can end by a nullification that hides what a peer misses. */
+function firstResend(state: State, now: number): number {
+  return Math.max(0, (state.viewDeadline ?? now) - now - currentTimeout(state) / 2);
 }
 
 export function viewTimerFired(draft: Draft): void {
   const { state, time, effects } = draft;
   const round = roundOf(state, state.view);
   if (round.giveUp !== undefined) return;
-  const due = deadline(state);
+  const due = deadline(draft);
   if (time.monotonic + 1 < due) {
     state.viewDeadline = undefined;
     return;

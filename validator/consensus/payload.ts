@@ -39,7 +39,9 @@ function setEntry(draft: Draft, entry: PayloadEntry): void {
 
 /** Is the whole payload of the block durable here? (rules 3 and 4) */
 export function payloadHeld(state: State, block: Block): boolean {
-  return block.body.batches.every(({ digest }) => state.finalBatches.has(digest) || state.payload.get(digest)?.held === true);
+  return block.body.batches.every(
+    ({ digest }) => state.finalBatches.has(digest) || state.payload.get(digest)?.held === true,
+  );
 }
 
 /** Asks for the batches of a block that are not held, each once. `from` are the likeliest holders. */
@@ -53,7 +55,13 @@ export function fetchMissing(draft: Draft, block: Block, from: readonly SeatInde
   const payload = new Map(state.payload);
   for (const batch of missing) {
     const known = payload.get(batch.digest);
-    payload.set(batch.digest, { batch, held: false, holders: known?.holders ?? new Set(), readyAt: Number.POSITIVE_INFINITY, fetching: true });
+    payload.set(batch.digest, {
+      batch,
+      held: false,
+      holders: known?.holders ?? new Set(),
+      readyAt: Number.POSITIVE_INFINITY,
+      fetching: true,
+    });
   }
   state.payload = payload;
   draft.effects.push({ kind: "fetch-batches", batches: missing, from });
@@ -83,7 +91,8 @@ export function dropFinal(draft: Draft, blocks: readonly Block[]): void {
   if (digests.size === 0) return;
   state.payload = new Map([...state.payload].filter(([digest]) => !digests.has(digest)));
   const finalBatches = new Map(state.finalBatches);
-  for (const block of blocks) for (const { digest } of block.body.batches) finalBatches.set(digest, block.header.height);
+  for (const block of blocks)
+    for (const { digest } of block.body.batches) finalBatches.set(digest, block.header.height);
   for (const digest of finalBatches.keys()) {
     if (finalBatches.size <= maxPayload) break;
     finalBatches.delete(digest);

@@ -2,8 +2,8 @@
 import { fetchBlock, sameBytes } from "./certificates.ts";
 import { ancestry, justifiedParent, type Parent } from "./chain.ts";
 import { regionDigest } from "./coverage.ts";
-import { unordered } from "./payload.ts";
 import { currentTimeout } from "./pacing.ts";
+import { unordered } from "./payload.ts";
 import { type Draft, maySign, newestExecuted, roundOf, type State, updateRound } from "./state.ts";
 import type { Block, Body, CoverageChange, Header, Height } from "./types.ts";
 import { height as toHeight } from "./types.ts";
@@ -36,7 +36,9 @@ export function proposeCurrent(draft: Draft): void {
   const { config } = state;
   const height = parent.closing ? parent.height : toHeight(parent.height + 1);
   const closing =
-    parent.closing || body.governance.some((t) => t.closesEpoch) || height === config.anchor.height + config.parameters.epochBlocks;
+    parent.closing ||
+    body.governance.some((t) => t.closesEpoch) ||
+    height === config.anchor.height + config.parameters.epochBlocks;
   const header: Omit<Header, "bodyHash" | "reveal"> = {
     chainId: config.chainId,
     epoch: config.epoch,
@@ -64,7 +66,9 @@ const emptyBody: Body = { batches: [], governance: [], coverage: [] };
 
 /** The newest executed root that the finalization sent along shows to be final; never below the parent's. */
 function rootPair(state: State, parent: Parent): Pick<Header, "rootHeight" | "root"> {
-  const final = state.executed.findLast((entry) => entry.height <= state.finalized.height && entry.height <= parent.height);
+  const final = state.executed.findLast(
+    (entry) => entry.height <= state.finalized.height && entry.height <= parent.height,
+  );
   if (final && final.height > parent.rootHeight) return { rootHeight: final.height, root: final.root };
   return { rootHeight: parent.rootHeight, root: parent.root };
 }
@@ -82,7 +86,8 @@ function fillBody(state: State, parent: Parent, chain: readonly Block[], rootHei
   const waiting = state.governance.filter(({ bytes }) => !ordered.some((other) => sameBytes(other.bytes, bytes)));
   // The first transaction that closes the epoch is the block's last: what follows is judged by the next set.
   const closer = waiting.findIndex((transaction) => transaction.closesEpoch);
-  const governance = closer < 0 ? waiting.slice(0, maxGovernance) : waiting.slice(0, Math.min(closer + 1, maxGovernance));
+  const governance =
+    closer < 0 ? waiting.slice(0, maxGovernance) : waiting.slice(0, Math.min(closer + 1, maxGovernance));
   return { batches, governance, coverage: coverageChanges(state, chain) };
 }
 
@@ -95,7 +100,9 @@ function coverageChanges(state: State, chain: readonly Block[]): readonly Covera
   if (!current || chain.some((block) => block.body.coverage.length > 0)) return [];
   for (const certificate of state.coverage.proven) {
     if (certificate.view !== current.modeSeq) continue;
-    const region = Object.keys(state.config.coverage.requiredRegions).find((name) => regionDigest(name) === certificate.block);
+    const region = Object.keys(state.config.coverage.requiredRegions).find(
+      (name) => regionDigest(name) === certificate.block,
+    );
     if (region === undefined) continue;
     const degraded = current.degraded.includes(region);
     if (certificate.kind === "suspect" && !degraded) return [{ kind: "degrade-region", region, certificate }];
@@ -111,7 +118,11 @@ function waitForPayload(state: State, parent: Parent, now: number): number {
   // An unfinalized parent normally becomes final one message delay later: wait a part of the timeout before pushing.
   const pushing = parent.hash !== state.finalized.hash;
   const payments = state.coverage.unsettled.some((entry) => entry.payments);
-  const patience = pushing ? currentTimeout(state) / 3 : payments ? Math.min(settleInterval, idleInterval) : idleInterval;
+  const patience = pushing
+    ? currentTimeout(state) / 3
+    : payments
+      ? Math.min(settleInterval, idleInterval)
+      : idleInterval;
   return Math.max(0, Math.min(state.enteredAt + patience, Math.max(ready, now)) - now);
 }
 

@@ -32,7 +32,11 @@ export function recover(config: EpochConfig, self: SeatIndex | undefined, record
   const settledBelow = (record.unsettled[0]?.header.height ?? finalized.height + 1) - 1;
   let coverage = { ...initialCoverage(config, undefined), settled: settledBelow as State["finalized"]["height"] };
   for (const block of record.unsettled) coverage = addFinal(coverage, block);
-  const finalBatches = new Map(record.unsettled.flatMap((block) => block.body.batches.map((batch) => [batch.digest, block.header.height] as const)));
+  const finalBatches = new Map(
+    record.unsettled.flatMap((block) =>
+      block.body.batches.map((batch) => [batch.digest, block.header.height] as const),
+    ),
+  );
 
   return {
     ...fresh,

@@ -1,15 +1,5 @@
 /** What a member knows and has signed of one view. */
-import type {
-  Ballot,
-  Certificate,
-  Digest,
-  NullifyReason,
-  Proposal,
-  SeatIndex,
-  Verified,
-  View,
-  Vote,
-} from "./types.ts";
+import type { Ballot, Certificate, Digest, NullifyReason, Proposal, SeatIndex, Verified, View, Vote } from "./types.ts";
 
 /** The votes that move views. */
 export type RoundVoteKind = "notarize" | "nullify" | "finalize";

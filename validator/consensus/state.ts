@@ -84,6 +84,8 @@ export interface State {
   readonly heard: ReadonlyMap<SeatIndex, { readonly at: number; readonly view: View }>;
   readonly diskHealthy: boolean;
   readonly quarantined: boolean;
+  /** Since when the view's leader has had reason to propose; undefined while the swarm may idle. */
+  readonly busyFrom: number | undefined;
   /** The deadline the `view` timer was last set to, and the pending `idle` deadline. */
   readonly viewDeadline: number | undefined;
   readonly idleDeadline: number | undefined;
@@ -117,7 +119,9 @@ export function ignore(draft: Draft, reason: string): void {
 
 /** May this process sign anything now? Which ballots is the rules' matter. */
 export function maySign(state: State): boolean {
-  return state.started && state.self !== undefined && state.diskHealthy && !state.quarantined && !state.finalized.closed;
+  return (
+    state.started && state.self !== undefined && state.diskHealthy && !state.quarantined && !state.finalized.closed
+  );
 }
 
 /** The state executed at a height; undefined when execution has not come there, or it is below the window. */

@@ -2,14 +2,32 @@
  * Weighted Simplex as a pure function (consensus.md). An input is taken in; then the rules run, in order, on whatever
  * the state now is: no rule depends on which input made it possible, so a lost or late message cannot skip one.
  */
-import { advanceFinality, applyCertificate, checkCertifiedRoot, enterView, isNews, reconsiderCoverage, sameBytes } from "./certificates.ts";
+import {
+  advanceFinality,
+  applyCertificate,
+  checkCertifiedRoot,
+  enterView,
+  isNews,
+  reconsiderCoverage,
+  sameBytes,
+} from "./certificates.ts";
 import { forgetOtherModes, initialCoverage } from "./coverage.ts";
 import { initialPacemaker, observeRoundTrip } from "./pacemaker.ts";
 import { keepTime, resendTimerFired, sayAgain, viewTimerFired } from "./pacing.ts";
 import { batchHeld, batchHinted } from "./payload.ts";
 import { totals } from "./power.ts";
 import { proposeCurrent } from "./propose.ts";
-import { type Draft, earlyViews, type ExecutedState, ignore, lateViews, newestExecuted, roundOf, type State, updateRound } from "./state.ts";
+import {
+  type Draft,
+  type ExecutedState,
+  earlyViews,
+  ignore,
+  lateViews,
+  newestExecuted,
+  roundOf,
+  type State,
+  updateRound,
+} from "./state.ts";
 import type { Ballot, Certificate, Effect, EpochConfig, Input, Proposal, SeatIndex, Time, Verified } from "./types.ts";
 import { view as toView } from "./types.ts";
 import {
@@ -35,7 +53,12 @@ export interface Step {
  * The state at an epoch's anchor. `executed` is the chain state there; `previous` the state of the epoch before, whose
  * unsettled blocks and measurements carry over. `self` is undefined for a learner.
  */
-export function startEpoch(config: EpochConfig, self: SeatIndex | undefined, executed: ExecutedState, previous?: State): State {
+export function startEpoch(
+  config: EpochConfig,
+  self: SeatIndex | undefined,
+  executed: ExecutedState,
+  previous?: State,
+): State {
   const { anchor } = config;
   return {
     config,
@@ -46,7 +69,14 @@ export function startEpoch(config: EpochConfig, self: SeatIndex | undefined, exe
     enteredAt: 0,
     rounds: new Map(),
     blocks: new Map(),
-    finalized: { view: toView(0), height: anchor.height, hash: anchor.hash, time: anchor.time, closed: false, certificate: undefined },
+    finalized: {
+      view: toView(0),
+      height: anchor.height,
+      hash: anchor.hash,
+      time: anchor.time,
+      closed: false,
+      certificate: undefined,
+    },
     pendingTip: undefined,
     fetchingBlocks: new Set(),
     payload: previous?.payload ?? new Map(),
@@ -58,6 +88,7 @@ export function startEpoch(config: EpochConfig, self: SeatIndex | undefined, exe
     heard: new Map(),
     diskHealthy: previous?.diskHealthy ?? true,
     quarantined: previous?.quarantined ?? false,
+    busyFrom: undefined,
     viewDeadline: undefined,
     idleDeadline: undefined,
     resendDelay: 0,
@@ -91,7 +122,8 @@ function take(draft: Draft, input: Input): void {
     case "proposal":
       return receiveProposal(draft, input.from, input.proposal);
     case "invalid-proposal":
-      if (input.from === roundOf(state, input.view).leader && withinReach(state, input.view)) giveUp(draft, input.view, "invalid-proposal");
+      if (input.from === roundOf(state, input.view).leader && withinReach(state, input.view))
+        giveUp(draft, input.view, "invalid-proposal");
       return;
     case "vote":
       return receiveVote(draft, input.from, input.vote);
@@ -115,7 +147,8 @@ function take(draft: Draft, input: Input): void {
       return batchHinted(draft, input.digest, input.holders);
     case "governance":
       if (state.governance.length >= maxGovernancePool) return ignore(draft, "governance-pool-full");
-      if (state.governance.some(({ bytes }) => sameBytes(bytes, input.transaction.bytes))) return ignore(draft, "governance-known");
+      if (state.governance.some(({ bytes }) => sameBytes(bytes, input.transaction.bytes)))
+        return ignore(draft, "governance-known");
       state.governance = [...state.governance, input.transaction];
       return;
     case "blocks":
@@ -160,7 +193,8 @@ function withinReach(state: State, view: number): boolean {
 function receiveProposal(draft: Draft, from: SeatIndex, proposal: Verified<Proposal>): void {
   const { state } = draft;
   const { header } = proposal.block;
-  if (header.epoch !== state.config.epoch || header.chainId !== state.config.chainId) return ignore(draft, "proposal-of-another-epoch");
+  if (header.epoch !== state.config.epoch || header.chainId !== state.config.chainId)
+    return ignore(draft, "proposal-of-another-epoch");
   if (!withinReach(state, header.view)) return ignore(draft, "proposal-out-of-reach");
   const round = roundOf(state, header.view);
   if (header.proposer !== round.leader) return ignore(draft, "proposal-not-by-the-leader");
@@ -178,13 +212,15 @@ function receiveProposal(draft: Draft, from: SeatIndex, proposal: Verified<Propo
   if (first) return ignore(draft, "proposal-duplicate");
   updateRound(draft, header.view, { proposal });
   state.blocks = new Map(state.blocks).set(proposal.block.hash, proposal.block);
-  if (from === state.self) draft.effects.push({ kind: "observe", event: { kind: "proposed", view: header.view, block: proposal.block.hash } });
+  if (from === state.self)
+    draft.effects.push({ kind: "observe", event: { kind: "proposed", view: header.view, block: proposal.block.hash } });
   if (proposal.finalization) receiveCertificate(draft, from, proposal.finalization);
 }
 
 function receiveCertificate(draft: Draft, from: SeatIndex | undefined, certificate: Certificate): void {
   const { state } = draft;
-  if (from !== undefined && certificate.epoch === state.config.epoch) hear(draft, from, toView(Math.min(certificate.view, state.view)));
+  if (from !== undefined && certificate.epoch === state.config.epoch)
+    hear(draft, from, toView(Math.min(certificate.view, state.view)));
   if (!isNews(state, certificate)) return ignore(draft, "certificate-known");
   draft.effects.push({ kind: "verify-certificate", from, certificate });
 }
@@ -216,7 +252,8 @@ function receiveBlocks(draft: Draft, { blocks, finalization }: Extract<Input, { 
   state.fetchingBlocks = new Set();
   for (const block of blocks) {
     const round = roundOf(state, block.header.view);
-    if (round.notarization?.block === block.hash || round.finalization?.block === block.hash) checkCertifiedRoot(draft, block.hash);
+    if (round.notarization?.block === block.hash || round.finalization?.block === block.hash)
+      checkCertifiedRoot(draft, block.hash);
   }
   if (finalization) receiveCertificate(draft, undefined, finalization);
 }

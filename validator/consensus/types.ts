@@ -258,18 +258,25 @@ export type Broadcast =
   | { readonly kind: "proposal"; readonly proposal: Proposal };
 
 /** Why a view ended without its block, or a view's vote was a nullify. */
-export type NullifyReason =
-  | "timeout"
-  | "invalid-proposal"
-  | "leader-equivocated"
-  | "leader-silent";
+export type NullifyReason = "timeout" | "invalid-proposal" | "leader-equivocated" | "leader-silent";
 
 /** Everything the core can ask for. The driver performs each in order, without policy of its own. */
 export type Effect =
   /** Persist (the ballot, and the block and batches it relies on, in one group commit), sign, give back as input `vote`, send. Indivisible. */
-  | { readonly kind: "cast"; readonly ballot: Ballot; readonly block: Block | undefined; readonly reason: NullifyReason | undefined }
+  | {
+      readonly kind: "cast";
+      readonly ballot: Ballot;
+      readonly block: Block | undefined;
+      readonly reason: NullifyReason | undefined;
+    }
   /** Persist the block as this view's only proposal, sign, give back as input `proposal`, broadcast. Indivisible. `reveal` asks the driver to add it before hashing. */
-  | { readonly kind: "propose"; readonly header: Omit<Header, "bodyHash" | "reveal">; readonly body: Body; readonly reveal: boolean; readonly finalization: Certificate | undefined }
+  | {
+      readonly kind: "propose";
+      readonly header: Omit<Header, "bodyHash" | "reveal">;
+      readonly body: Body;
+      readonly reveal: boolean;
+      readonly finalization: Certificate | undefined;
+    }
   | { readonly kind: "assemble"; readonly ballot: Ballot; readonly votes: readonly Vote[] }
   /** Verify these late votes and add them to a verified certificate; answered like `assemble`. */
   | { readonly kind: "extend"; readonly certificate: Verified<Certificate>; readonly votes: readonly Vote[] }
@@ -290,7 +297,13 @@ export type Effect =
   | { readonly kind: "settle"; readonly height: Height; readonly finalization: Certificate }
   | { readonly kind: "report-evidence"; readonly evidence: Evidence; readonly offender: SeatIndex }
   /** A root notarized by a quorum differs from this validator's own: stop voting, keep the evidence, tell the operator. */
-  | { readonly kind: "quarantine"; readonly height: Height; readonly own: Digest; readonly certified: Digest; readonly block: Block }
+  | {
+      readonly kind: "quarantine";
+      readonly height: Height;
+      readonly own: Digest;
+      readonly certified: Digest;
+      readonly block: Block;
+    }
   /** For metrics and the log: nothing depends on it. */
   | { readonly kind: "observe"; readonly event: Observation };
 

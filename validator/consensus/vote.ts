@@ -5,12 +5,28 @@ import { regionBallots, regionDigest } from "./coverage.ts";
 import { fetchMissing, payloadHeld } from "./payload.ts";
 import { powerOf } from "./power.ts";
 import { allowedByOwnVotes, contradicted, type Round, type RoundVoteKind, withOwnVote } from "./round.ts";
-import { type Draft, earlyViews, ignore, lateViews, maySign, newestExecuted, roundOf, type State, updateRound } from "./state.ts";
+import {
+  type Draft,
+  earlyViews,
+  ignore,
+  lateViews,
+  maySign,
+  newestExecuted,
+  roundOf,
+  type State,
+  updateRound,
+} from "./state.ts";
 import type { Ballot, Block, NullifyReason, SeatIndex, Verified, View, Vote } from "./types.ts";
 import { view as toView, zeroDigest } from "./types.ts";
 
 /** Casts the ballot if this member's own votes allow it. The one place from which round votes leave. */
-function cast(draft: Draft, kind: RoundVoteKind, view: View, block: Block | undefined, reason?: NullifyReason): boolean {
+function cast(
+  draft: Draft,
+  kind: RoundVoteKind,
+  view: View,
+  block: Block | undefined,
+  reason?: NullifyReason,
+): boolean {
   const { state, effects } = draft;
   const round = roundOf(state, view);
   const ballot: Ballot = { kind, epoch: state.config.epoch, view, block: block?.hash ?? zeroDigest };
@@ -75,7 +91,12 @@ export function castRegionBallots(draft: Draft): void {
   const current = newestExecuted(state)?.coverage;
   if (!current || !maySign(state)) return;
   for (const { kind, region } of regionBallots(state.coverage, state.config, current)) {
-    const ballot: Ballot = { kind, epoch: state.config.epoch, view: toView(current.modeSeq), block: regionDigest(region) };
+    const ballot: Ballot = {
+      kind,
+      epoch: state.config.epoch,
+      view: toView(current.modeSeq),
+      block: regionDigest(region),
+    };
     const key = regionKey(ballot);
     if (state.coverage.cast.has(key)) continue;
     state.coverage = { ...state.coverage, cast: new Set(state.coverage.cast).add(key) };
@@ -95,7 +116,8 @@ export function receiveVote(draft: Draft, from: SeatIndex, vote: Vote): void {
   hear(draft, from, vote.view);
   if (vote.kind === "suspect" || vote.kind === "sight") return receiveRegionVote(draft, vote);
   if (vote.view > state.view + earlyViews) return ignore(draft, "vote-too-early");
-  const tooLate = vote.kind === "finalize" ? vote.view < state.finalized.view - lateViews : vote.view <= state.finalized.view;
+  const tooLate =
+    vote.kind === "finalize" ? vote.view < state.finalized.view - lateViews : vote.view <= state.finalized.view;
   if (tooLate) return ignore(draft, "vote-too-late");
   receiveRoundVote(draft, { ...vote, kind: vote.kind });
 }
@@ -136,7 +158,11 @@ export function conflictingVoteVerified(draft: Draft, vote: Verified<Vote>): voi
   updateRound(draft, vote.view, { conflicts: new Map(round.conflicts).set(vote.signer, { ...conflict, checked }) });
   if (checked !== 2) return;
   const { first, second } = conflict;
-  draft.effects.push({ kind: "report-evidence", evidence: { kind: "conflicting-votes", first, second }, offender: vote.signer });
+  draft.effects.push({
+    kind: "report-evidence",
+    evidence: { kind: "conflicting-votes", first, second },
+    offender: vote.signer,
+  });
 }
 
 /** A vote of a conflict is forged: if it was the slot's, the slot is free for the genuine one. */
@@ -146,7 +172,11 @@ export function conflictingVoteRefused(draft: Draft, vote: Vote): void {
 }
 
 /** Empties slots whose signatures are bad, and hands the rest to the verifier again if it still is a quorum. */
-export function dropVotes(draft: Draft, ballot: Pick<Vote, "view" | "block"> & { readonly kind: RoundVoteKind }, bad: readonly SeatIndex[]): void {
+export function dropVotes(
+  draft: Draft,
+  ballot: Pick<Vote, "view" | "block"> & { readonly kind: RoundVoteKind },
+  bad: readonly SeatIndex[],
+): void {
   const round = roundOf(draft.state, ballot.view);
   const slot = new Map(round.votes[ballot.kind]);
   for (const signer of bad) {
@@ -164,7 +194,9 @@ export function dropVotes(draft: Draft, ballot: Pick<Vote, "view" | "block"> & {
 function receiveRegionVote(draft: Draft, vote: Vote): void {
   const { state } = draft;
   if (vote.view !== newestExecuted(state)?.coverage.modeSeq) return ignore(draft, "region-vote-of-another-mode");
-  const known = Object.keys(state.config.coverage.requiredRegions).some((region) => regionDigest(region) === vote.block);
+  const known = Object.keys(state.config.coverage.requiredRegions).some(
+    (region) => regionDigest(region) === vote.block,
+  );
   if (!known) return ignore(draft, "region-unknown");
   const key = regionKey(vote);
   const slot = new Map(state.coverage.slots.get(key));
@@ -172,7 +204,8 @@ function receiveRegionVote(draft: Draft, vote: Vote): void {
   const before = powerOf(state.config, slot.keys());
   slot.set(vote.signer, vote);
   state.coverage = { ...state.coverage, slots: new Map(state.coverage.slots).set(key, slot) };
-  if (before < state.totals.quorum && powerOf(state.config, slot.keys()) >= state.totals.quorum) assembleRegionBallot(draft, vote);
+  if (before < state.totals.quorum && powerOf(state.config, slot.keys()) >= state.totals.quorum)
+    assembleRegionBallot(draft, vote);
 }
 
 function assembleRegionBallot(draft: Draft, { kind, epoch, view, block }: Ballot): void {

@@ -16,6 +16,7 @@ const steps: readonly { readonly name: string; readonly command: string; readonl
         { name: "format and lint", command: "biome", args: ["check", "."] },
         { name: "dead code", command: "knip", args: [] },
         { name: "wire", command: "buf", args: ["lint", "proto"] },
+        { name: "generated files", command: "node", args: ["tools/generate.ts", "--check"] },
         { name: "tests", command: "vitest", args: ["run", "--reporter=dot"] },
       ];
 

@@ -1,6 +1,6 @@
 /** What the driver sees of its volume. Everything is an append-only log with checksums, read back at the next start. */
 import type { Ballot, Block, Certificate, Digest, Height, Proposal } from "../consensus/types.ts";
-import type { ExecutedKeys } from "../ledger/types.ts";
+import type { DurableExecutedKeys } from "./executed-keys.ts";
 
 /** One durable fact. Own ballots are kept unsigned: BLS and ed25519 signatures are deterministic. */
 export type Entry =
@@ -12,7 +12,11 @@ export type Entry =
   | { readonly kind: "private"; readonly message: string; readonly content: Uint8Array }
   | { readonly kind: "certificate"; readonly certificate: Certificate }
   /** The block is final; entries come in height order. */
-  | { readonly kind: "final"; readonly height: Height; readonly hash: Digest; readonly finalization: Certificate };
+  | { readonly kind: "final"; readonly height: Height; readonly hash: Digest; readonly finalization: Certificate }
+  /** What execution made of the final block at this height: canonical bytes of `codec/outcome.ts`, opaque here. A later entry of a height replaces an earlier one. */
+  | { readonly kind: "outcome"; readonly height: Height; readonly bytes: Uint8Array }
+  /** Every block up to this height is settled by this finalization. */
+  | { readonly kind: "settled"; readonly height: Height; readonly finalization: Certificate };
 
 /** What the log held at start, for `recover` and for the driver. Torn tails are cut; any other damage is a `StorageFault`. */
 export interface Recovered {
@@ -22,6 +26,8 @@ export interface Recovered {
   /** Blocks above the newest final height. */
   readonly blocks: readonly Block[];
   readonly finalized: { readonly block: Block; readonly finalization: Certificate } | undefined;
+  /** The newest `settled` entry. */
+  readonly settled: { readonly height: Height; readonly finalization: Certificate } | undefined;
   /** The newest checkpoint whose parts are whole. */
   readonly checkpoint: Checkpoint | undefined;
 }
@@ -43,11 +49,26 @@ export interface StorageFault {
   readonly message: string;
 }
 
+/** How storage throws what went wrong with the volume: from `persist` and the reads, and from lookups of executed keys. */
+export class StorageFaultError extends Error {
+  readonly fault: StorageFault;
+  constructor(fault: StorageFault, options?: ErrorOptions) {
+    super(`${fault.path}: ${fault.message}`, options);
+    this.name = "StorageFaultError";
+    this.fault = fault;
+  }
+}
+
 export interface Store {
   readonly recovered: Recovered;
-  readonly keys: ExecutedKeys;
+  /** As of `recovered.checkpoint` after opening (empty without one): blocks above it are to be executed again. */
+  readonly keys: DurableExecutedKeys;
   /** One group commit: resolves when every entry (and everything kept before) is durable; rejects with `StorageFaultError` when the disk fails. Concurrent calls share a sync. */
   persist(entries: readonly Entry[]): Promise<void>;
+  /** After a rejected `persist`: tries the disk again with a small durable write. True: it works and `persist` may be called again; nothing kept was lost. */
+  probe(): Promise<boolean>;
+  /** The volume's folder or open log was removed or replaced under this process. Checked before every commit too; cheap enough to poll each second. */
+  checkVolume(): StorageFault | undefined;
   /** Appends without waiting; durable with the next `persist`. */
   keep(entry: Entry): void;
   hasBatch(digest: Digest): boolean;
@@ -55,8 +76,11 @@ export interface Store {
   privatePayload(message: string): Promise<Uint8Array | undefined>;
   block(hash: Digest): Promise<Block | undefined>;
   finalBlock(height: Height): Promise<{ readonly block: Block; readonly finalization: Certificate } | undefined>;
+  /** The newest outcome kept for this height. */
+  outcome(height: Height): Promise<Uint8Array | undefined>;
   /** Lowest final height still kept. */
   readonly lowestHeight: Height;
+  /** Saves the state with the executed keys as of its height; call it with the ledger at that height or a little above. Again with a proof, once it is known. */
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
   checkpoint(): Promise<Checkpoint | undefined>;
   /** Drops whole log segments that nothing at or above this height needs. */

@@ -8,6 +8,8 @@ export interface Clock {
   now(): Time;
   /** Calls once after the delay; the result cancels. */
   after(milliseconds: number, call: () => void): () => void;
+  /** Resolves after everything that waits now (votes, answers) had its turn: long work yields between slices. */
+  yield(): Promise<void>;
 }
 
 /** A libp2p peer id in text form; members' ids derive from their `peerKey`. */
@@ -22,8 +24,13 @@ export interface PeerAddress {
   readonly addresses: readonly string[];
 }
 
-export type RequestFailure = { readonly kind: "unreachable" | "timeout" | "refused" | "overloaded"; readonly message: string };
-export type Reply = { readonly kind: "ok"; readonly bytes: Uint8Array } | { readonly kind: "failed"; readonly failure: RequestFailure };
+export type RequestFailure = {
+  readonly kind: "unreachable" | "timeout" | "refused" | "overloaded";
+  readonly message: string;
+};
+export type Reply =
+  | { readonly kind: "ok"; readonly bytes: Uint8Array }
+  | { readonly kind: "failed"; readonly failure: RequestFailure };
 
 export interface Network {
   readonly self: PeerName;

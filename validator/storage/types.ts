@@ -26,6 +26,8 @@ export interface Recovered {
   /** Blocks above the newest final height. */
   readonly blocks: readonly Block[];
   readonly finalized: { readonly block: Block; readonly finalization: Certificate } | undefined;
+  /** Digests of the batches in the log, oldest first: those that no final block carries yet are still to be ordered. */
+  readonly batches: readonly Digest[];
   /** The newest `settled` entry. */
   readonly settled: { readonly height: Height; readonly finalization: Certificate } | undefined;
   /** The newest checkpoint whose parts are whole. */

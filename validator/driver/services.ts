@@ -94,6 +94,7 @@ export interface DirectoryAccount {
 /** The executed state's institutions and accounts, and the current validator set. */
 export interface Directory {
   readonly chainId: Digest;
+  /** Position i holds the institution with index i; likewise for accounts. */
   readonly institutions: readonly DirectoryInstitution[];
   readonly accounts: readonly DirectoryAccount[];
   readonly zones: readonly string[];

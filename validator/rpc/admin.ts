@@ -1,0 +1,138 @@
+/** The admin service: what operators and tools ask of a validator (proto/validator/v1/validator.proto). */
+import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { AdminService } from "../../proto/validator/v1/validator_pb.js";
+import type { ValidatorServices } from "../driver/services.ts";
+import { callerKey, mayOperate } from "./caller.ts";
+import type { Calls } from "./calls.ts";
+import { statusMessage } from "./convert.ts";
+import { forbidden, invalid, noChain } from "./errors.ts";
+import type { Host } from "./host.ts";
+import type { Log } from "./logging.ts";
+import type { Watchers } from "./watchers.ts";
+
+export interface AdminOptions {
+  readonly host: Host;
+  readonly calls: Calls;
+  readonly log: Log;
+  readonly watchers: Watchers;
+  /** Client subjects that may change something. */
+  readonly operators: readonly string[];
+  readonly settlementLatency: () => { readonly p50: number; readonly p99: number };
+}
+
+/** Closest two answers of WatchStatus come, ms: a fast chain is shown, not echoed. */
+const closestMs = 20;
+const defaultIntervalMs = 1_000;
+
+/** Registers the service. Anyone with a certificate may read status and identity; both are public to members anyway. */
+export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
+  const { host, calls, log } = options;
+  const { unary, stream } = calls;
+  const requireOperator = (context: HandlerContext, what: string): void => {
+    if (!mayOperate(context.values.get(callerKey), options.operators)) throw forbidden(what);
+  };
+  const status = (): ReturnType<typeof statusMessage> => {
+    const services = host.services();
+    if (!services)
+      return { seat: host.seat, region: host.region, role: "learner", notReady: "waits for its genesis document" };
+    return statusMessage(services.status(), options.settlementLatency());
+  };
+
+  router.rpc(AdminService.method.getStatus, unary(status));
+
+  router.rpc(
+    AdminService.method.watchStatus,
+    stream(async function* (request, context) {
+      const interval = Math.min(60_000, Math.max(closestMs, request.intervalMs || defaultIntervalMs));
+      const leave = options.watchers.enter();
+      const change = createChange(() => host.services(), context.signal);
+      try {
+        while (!context.signal.aborted) {
+          yield status();
+          await change.rest(closestMs);
+          await change.next(interval - closestMs);
+        }
+      } finally {
+        change.close();
+        leave();
+      }
+    }),
+  );
+
+  router.rpc(
+    AdminService.method.getIdentity,
+    unary(() => ({
+      blsKey: host.identity.blsKey,
+      peerKey: host.identity.peerKey,
+      proofOfPossession: host.identity.proofOfPossession,
+    })),
+  );
+
+  router.rpc(
+    AdminService.method.provideGenesis,
+    unary(async ({ genesis }, context) => {
+      requireOperator(context, "provide the genesis document");
+      if (genesis.length === 0) throw invalid("genesis", "is empty");
+      const result = await host.provideGenesis(genesis);
+      if (result.kind === "taken") return { chainId: result.chainId };
+      log("genesis-refused", { reason: result.reason });
+      throw new ConnectError(result.reason, Code.FailedPrecondition);
+    }),
+  );
+
+  router.rpc(
+    AdminService.method.submitGovernance,
+    unary(async ({ transaction }, context) => {
+      requireOperator(context, "submit governance transactions");
+      const services = host.services();
+      if (!services) throw noChain();
+      const result = await services.submitGovernance(transaction);
+      if (result.kind === "refused") throw invalid("transaction", result.reason);
+      return { transactionHash: result.hash };
+    }),
+  );
+}
+
+interface Change {
+  /** Waits that long, or until the call ends. */
+  readonly rest: (ms: number) => Promise<void>;
+  /** Resolves at the first change since it last did, or after the time. */
+  readonly next: (ms: number) => Promise<void>;
+  readonly close: () => void;
+}
+
+/** Follows a validator's changes for one slow reader: any number of them between two looks count as one. */
+function createChange(services: () => ValidatorServices | undefined, signal: AbortSignal): Change {
+  let changed = false;
+  let wake: (() => void) | undefined;
+  let unsubscribe: (() => void) | undefined;
+  const note = (): void => {
+    changed = true;
+    wake?.();
+  };
+  const pause = (ms: number, until: () => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", finish);
+        wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(finish, Math.max(0, ms));
+      signal.addEventListener("abort", finish, { once: true });
+      if (signal.aborted || until()) return finish();
+      wake = () => {
+        if (until()) finish();
+      };
+    });
+  return {
+    rest: (ms) => pause(ms, () => false),
+    next: async (ms) => {
+      // The chain may have started since.
+      unsubscribe ??= services()?.watchStatus(note);
+      await pause(ms, () => changed);
+      changed = false;
+    },
+    close: () => unsubscribe?.(),
+  };
+}

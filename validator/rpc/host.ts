@@ -1,0 +1,28 @@
+/** What the services need of the process around them; `main.ts` implements it. */
+import type { ValidatorServices } from "../driver/services.ts";
+
+/** The public half of the seat's identity. */
+export interface PublicIdentity {
+  /** BLS12-381 in G1, compressed, 48 bytes. */
+  readonly blsKey: Uint8Array;
+  /** ed25519, 32 bytes. */
+  readonly peerKey: Uint8Array;
+  /** BLS signature, 96 bytes (`docs/formats.md`, kind `possession`). */
+  readonly proofOfPossession: Uint8Array;
+}
+
+export type GenesisResult =
+  | { readonly kind: "taken"; readonly chainId: Uint8Array }
+  /** Wrong, or another one is in the volume already: a sentence. */
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** One process: with an identity from its start, with services once it has a chain. */
+export interface Host {
+  readonly seat: string;
+  readonly region: string;
+  readonly identity: PublicIdentity;
+  /** Undefined while the process waits for its genesis. */
+  readonly services: () => ValidatorServices | undefined;
+  /** Keeps the document in the volume and starts the chain; the same bytes again are taken again. */
+  readonly provideGenesis: (document: Uint8Array) => Promise<GenesisResult>;
+}

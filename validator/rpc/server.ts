@@ -1,0 +1,197 @@
+/** The HTTP/2 server under the Connect services: plain on the loopback address, or with mutual TLS. */
+import {
+  constants,
+  createSecureServer,
+  createServer,
+  type Http2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from "node:http2";
+import type { AddressInfo } from "node:net";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { isLoopback } from "../config.ts";
+import { createBudget } from "./budget.ts";
+import { type Caller, callerKey, callerOf } from "./caller.ts";
+import { invalid, retryLater } from "./errors.ts";
+import type { Log } from "./logging.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface RpcServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** The texts of the PEM files. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string } | undefined;
+  readonly limits: {
+    readonly inFlightBytes: number;
+    readonly streamsPerConnection: number;
+    readonly connections: number;
+  };
+  /** Registers the services. */
+  readonly routes: (router: ConnectRouter) => void;
+  /** The largest request of a method, bytes; the smallest that does is the bound. */
+  readonly largestRequest: (method: string) => number;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+export interface RpcServer {
+  readonly port: number;
+  /** Ends every call with UNAVAILABLE, gives answers under way a moment, then closes all connections. */
+  readonly close: () => Promise<void>;
+}
+
+/** Longest a unary call may take from its first byte to its answer, ms: a slow sender does not hold the budget longer. */
+export const callDeadlineMs = 30_000;
+const drainMs = 500;
+/** Retry advice when the budget is spent: about the time an acceptance takes. */
+const busyRetryMs = 50;
+
+const leaseKey = createContextKey<{ release: (() => void) | undefined }>(
+  { release: undefined },
+  { description: "budget lease" },
+);
+
+/** Listens; rejects with the system's error (`EADDRINUSE`, …) when it cannot. */
+export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
+  if (!options.tls && !isLoopback(options.host))
+    throw new Error(`${options.host} is not a loopback address: TLS is required`);
+  const { metrics, log } = options;
+  const budget = createBudget(options.limits.inFlightBytes);
+  const shutdown = new AbortController();
+  const callers = new WeakMap<ServerHttp2Session, Caller>();
+  const sessions = new Set<ServerHttp2Session>();
+
+  // Runs when the headers are here and nothing of the body is: refusing costs no memory.
+  const admit = (context: HandlerContext): void => {
+    const lease = context.values.get(leaseKey);
+    const largest = options.largestRequest(context.method.name);
+    const declared = context.requestHeader.get("content-length");
+    const bytes = declared === null ? largest : Number(declared);
+    if (!(bytes <= largest)) throw invalid("content-length", `at most ${largest} bytes for ${context.method.name}`);
+    lease.release = budget.take(bytes);
+    if (!lease.release) throw retryLater(Code.ResourceExhausted, "too many submissions at once", busyRetryMs);
+  };
+
+  const router = createConnectRouter({
+    acceptCompression: [],
+    requestGate: admit,
+    shutdownSignal: shutdown.signal,
+    grpcWeb: false,
+  });
+  options.routes(router);
+  const handlers = new Map<string, UniversalHandler>(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+    const handler = handlers.get(request.url);
+    const session = request.stream.session as ServerHttp2Session | undefined;
+    if (!handler || !session) return refuse(request, response);
+    const lease: { release: (() => void) | undefined } = { release: undefined };
+    const values = createContextValues()
+      .set(callerKey, callers.get(session) ?? { kind: "certificate", subject: "" })
+      .set(leaseKey, lease);
+    const deadline =
+      handler.method.methodKind === "unary"
+        ? setTimeout(() => request.stream.close(constants.NGHTTP2_CANCEL), callDeadlineMs)
+        : undefined;
+    request.stream.once("close", () => {
+      clearTimeout(deadline);
+      lease.release?.();
+    });
+    // A client that went away, or broke its stream, is no news.
+    request.stream.on("error", () => {});
+    answer(handler, request, response, values).catch((error: unknown) => {
+      const { code, message } = ConnectError.from(error);
+      if (code === Code.Aborted || code === Code.Canceled || request.stream.destroyed) return;
+      log("rpc-failed", { method: handler.method.name, error: message, stack: "" });
+      request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    });
+  };
+
+  const settings = {
+    enablePush: false,
+    maxConcurrentStreams: options.limits.streamsPerConnection,
+    // A whole message in one flight; more streams than the session window share it.
+    initialWindowSize: 1 << 20,
+    maxHeaderListSize: 16_384,
+  };
+  const common = { settings, maxSessionMemory: 64, unknownProtocolTimeout: 1_000 };
+  const server: Http2Server = options.tls
+    ? createSecureServer({
+        ...common,
+        allowHTTP1: false,
+        cert: options.tls.cert,
+        key: options.tls.key,
+        ca: options.tls.clientCa,
+        requestCert: true,
+        rejectUnauthorized: true,
+        minVersion: "TLSv1.3",
+        handshakeTimeout: 10_000,
+      })
+    : createServer(common);
+  server.maxConnections = options.limits.connections;
+  server.on("request", handle);
+  server.on("session", (session) => {
+    sessions.add(session);
+    metrics.set("rpc_connections", {}, sessions.size);
+    callers.set(session, callerOf(session));
+    session.setLocalWindowSize(8 << 20);
+    session.on("error", (error) => log("rpc-connection-refused", { reason: error.message }));
+    session.once("close", () => {
+      sessions.delete(session);
+      metrics.set("rpc_connections", {}, sessions.size);
+    });
+  });
+  server.on("tlsClientError", (error: Error) => log("rpc-connection-refused", { reason: error.message }));
+  server.on("sessionError", (error) => log("rpc-connection-refused", { reason: error.message }));
+  metrics.beforeScrape(() => metrics.set("ingress_in_flight_bytes", {}, budget.used()));
+
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      shutdown.abort(new ConnectError("the validator is stopping", Code.Unavailable));
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const session of sessions) session.close();
+      const force = setTimeout(() => {
+        for (const session of sessions) session.destroy();
+      }, drainMs);
+      await closed;
+      clearTimeout(force);
+    },
+  };
+}
+
+async function answer(
+  handler: UniversalHandler,
+  request: Http2ServerRequest,
+  response: Http2ServerResponse,
+  values: ReturnType<typeof createContextValues>,
+): Promise<void> {
+  const answered = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
+  await universalResponseToNodeResponse(answered, response);
+}
+
+function refuse(request: Http2ServerRequest, response: Http2ServerResponse): void {
+  response.writeHead(404);
+  response.end();
+  request.resume();
+}

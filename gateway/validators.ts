@@ -1,0 +1,151 @@
+/** The validators this gateway talks to: submission with failover, and what is asked of any of them. */
+import { readFileSync } from "node:fs";
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { SettlementService, SubmitResponse_Outcome } from "../proto/validator/v1/validator_pb.js";
+import type { GatewayConfig } from "./config.ts";
+import { agreeOnDirectory, type Directory, type DirectoryAnswer } from "./directory.ts";
+
+/** One validator's settlement service. */
+export interface Validator {
+  readonly seat: string;
+  readonly client: Client<typeof SettlementService>;
+}
+
+/** Opens clients over HTTP/2; connections are made when first used, and again when lost. */
+export function connectValidators(config: Pick<GatewayConfig, "validators" | "validatorTls">): readonly Validator[] {
+  const { validatorTls: tls } = config;
+  const secure =
+    tls === undefined ? {} : { cert: readFileSync(tls.cert), key: readFileSync(tls.key), ca: readFileSync(tls.ca) };
+  return config.validators.map(({ seat, url }) => {
+    const transport = createConnectTransport({
+      httpVersion: "2",
+      baseUrl: url,
+      nodeOptions: secure,
+      readMaxBytes: 64 * 1024 * 1024,
+    });
+    return { seat, client: createClient(SettlementService, transport) };
+  });
+}
+
+/** What became of a submission. */
+export type Submission =
+  | { readonly kind: "accepted"; readonly seat: string }
+  | { readonly kind: "refused"; readonly code: string; readonly reason: string }
+  /** Every reachable validator's queue is full. */
+  | { readonly kind: "busy"; readonly retryAfterMs: number }
+  | { readonly kind: "unavailable"; readonly reason: string };
+
+export interface SubmitOptions {
+  readonly traceparent: string;
+  /** ms per attempt. */
+  readonly timeoutMs: number;
+  /** Which validator is asked first. */
+  readonly first: number;
+}
+
+/**
+ * Submits a signed message: to one validator, and with the same bytes to the next when it cannot answer. That is safe
+ * since a message executes once however many validators it was given to.
+ */
+export async function submit(
+  validators: readonly Validator[],
+  message: Uint8Array,
+  content: Uint8Array,
+  options: SubmitOptions,
+): Promise<Submission> {
+  let busy: number | undefined;
+  let reason = "no validator is configured";
+  for (let attempt = 0; attempt < validators.length; attempt++) {
+    const { seat, client } = validators[(options.first + attempt) % validators.length]!;
+    try {
+      const answer = await client.submit(
+        { message, private: content, traceparent: options.traceparent },
+        { timeoutMs: options.timeoutMs },
+      );
+      if (answer.outcome === SubmitResponse_Outcome.ACCEPTED) return { kind: "accepted", seat };
+      if (answer.outcome === SubmitResponse_Outcome.REFUSED)
+        return { kind: "refused", code: answer.reasonCode, reason: answer.reason };
+      reason = `${seat}: the answer has no outcome`;
+    } catch (error) {
+      const failure = ConnectError.from(error);
+      if (failure.code === Code.ResourceExhausted) busy = Math.max(busy ?? 0, retryAdvice(failure));
+      else if (failure.code === Code.InvalidArgument || failure.code === Code.PermissionDenied) {
+        return { kind: "refused", code: "NARR", reason: failure.rawMessage };
+      }
+      reason = `${seat}: ${failure.message}`;
+    }
+  }
+  return busy === undefined ? { kind: "unavailable", reason } : { kind: "busy", retryAfterMs: busy };
+}
+
+const DEFAULT_RETRY_MS = 1000;
+const MAX_RETRY_MS = 60_000;
+
+/** The delay that google.rpc.RetryInfo, or else the header `retry-after` (seconds), advises. */
+export function retryAdvice(error: ConnectError): number {
+  for (const detail of error.details) {
+    if (!("type" in detail) || detail.type !== "google.rpc.RetryInfo") continue;
+    const delay = readRetryInfo(detail.value);
+    if (delay !== undefined) return Math.min(delay, MAX_RETRY_MS);
+  }
+  const seconds = Number(error.metadata.get("retry-after") ?? "");
+  return seconds > 0 ? Math.min(seconds * 1000, MAX_RETRY_MS) : DEFAULT_RETRY_MS;
+}
+
+/** `RetryInfo { Duration retry_delay = 1 }`, `Duration { int64 seconds = 1; int32 nanos = 2 }`, in ms; undefined when malformed. */
+function readRetryInfo(bytes: Uint8Array): number | undefined {
+  if (bytes[0] !== 0x0a || bytes[1] !== bytes.length - 2) return undefined;
+  let milliseconds = 0;
+  for (let at = 2; at < bytes.length; ) {
+    const tag = bytes[at++];
+    let value = 0;
+    let scale = 1;
+    for (;;) {
+      const byte = bytes[at++];
+      if (byte === undefined || scale > 2 ** 42) return undefined;
+      value += (byte & 0x7f) * scale;
+      scale *= 128;
+      if (byte < 0x80) break;
+    }
+    if (tag === 0x08) milliseconds += value * 1000;
+    else if (tag === 0x10) milliseconds += value / 1e6;
+    else return undefined;
+  }
+  return Math.ceil(milliseconds);
+}
+
+/** Asks every validator for the directory. */
+export async function fetchDirectory(
+  validators: readonly Validator[],
+  timeoutMs: number,
+): Promise<Directory | undefined> {
+  const answers = await Promise.all(
+    validators.map(async ({ seat, client }): Promise<DirectoryAnswer | undefined> => {
+      try {
+        return { seat, response: await client.getDirectory({}, { timeoutMs }) };
+      } catch {
+        // Unreachable or not ready: the others decide.
+        return undefined;
+      }
+    }),
+  );
+  return agreeOnDirectory(answers.filter((answer) => answer !== undefined));
+}
+
+/** Asks one validator after the other until an answer satisfies; undefined when none does. */
+export async function askAny<T>(
+  validators: readonly Validator[],
+  first: number,
+  ask: (validator: Validator) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  for (let attempt = 0; attempt < validators.length; attempt++) {
+    try {
+      const answer = await ask(validators[(first + attempt) % validators.length]!);
+      if (answer !== undefined) return answer;
+    } catch {
+      // The next one may know.
+    }
+  }
+  return undefined;
+}

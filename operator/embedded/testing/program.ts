@@ -1,0 +1,17 @@
+/** A process for tests: says what it is told to on standard output, then does what it is told to. */
+const [what, value = ""] = process.argv.slice(2);
+
+console.log(`started ${process.pid}`);
+switch (what) {
+  case "exit":
+    process.exitCode = Number(value);
+    break;
+  case "run":
+    setInterval(() => {}, 60_000);
+    break;
+  case "stubborn":
+    process.on("SIGTERM", () => console.log("asked to end"));
+    console.log("ready");
+    setInterval(() => {}, 60_000);
+    break;
+}

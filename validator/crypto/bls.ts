@@ -1,0 +1,195 @@
+/**
+ * BLS12-381 votes and certificates: keys in G1, signatures in G2, one aggregate over one message.
+ * Rogue keys are excluded by the proof of possession that every key of a set carries.
+ */
+import blst from "@chainsafe/blst";
+import { hexToBytes } from "@noble/hashes/utils.js";
+import { domain, revealBytes, signedBytes } from "../codec/certificate.ts";
+import { powerOf, totals } from "../consensus/power.ts";
+import type { Ballot, Certificate, Epoch, EpochConfig, SeatIndex, Verified, View, Vote } from "../consensus/types.ts";
+import { sha256 } from "./hash.ts";
+
+/** The signing half of a member. */
+export interface BlsSigner {
+  /** Compressed, 48 bytes. */
+  readonly publicKey: Uint8Array;
+  /** A signature of 96 bytes over a ballot of the chain. */
+  signBallot(config: Pick<EpochConfig, "chainId">, ballot: Ballot): Uint8Array;
+  signReveal(config: Pick<EpochConfig, "chainId">, turn: { readonly epoch: Epoch; readonly view: View }): Uint8Array;
+  /** Proves that the signer holds the key, bound to the peer key it comes with. */
+  provePossession(peerKey: Uint8Array): Uint8Array;
+}
+
+/** A signer from 32 bytes of entropy. */
+export function blsSigner(entropy: Uint8Array): BlsSigner {
+  const key = blst.SecretKey.fromKeygen(entropy);
+  const publicKey = key.toPublicKey().toBytes();
+  return {
+    publicKey,
+    signBallot: ({ chainId }, ballot) => key.sign(signedBytes(ballot.kind, chainId, ballot)).toBytes(),
+    signReveal: ({ chainId }, turn) => key.sign(revealBytes(chainId, turn)).toBytes(),
+    provePossession: (peerKey) => key.sign(possessionBytes(publicKey, peerKey)).toBytes(),
+  };
+}
+
+function possessionBytes(blsKey: Uint8Array, peerKey: Uint8Array): Uint8Array {
+  return sha256(domain("possession"), blsKey, peerKey);
+}
+
+/** Is this key held by whoever sent it with this peer key? */
+export function verifyPossession(blsKey: Uint8Array, peerKey: Uint8Array, proof: Uint8Array): boolean {
+  const key = parsePublicKey(blsKey);
+  const signature = parseSignature(proof);
+  return key !== undefined && signature !== undefined && blst.verify(possessionBytes(blsKey, peerKey), key, signature);
+}
+
+/** The set's public keys, parsed and validated once an epoch. */
+export interface MemberKeys {
+  readonly config: EpochConfig;
+  readonly keys: readonly blst.PublicKey[];
+}
+
+/** Throws when a key is none: a set comes from chain state, which admits only keys with a proof of possession. */
+export function memberKeys(config: EpochConfig): MemberKeys {
+  const keys = config.members.map((member) => {
+    const key = parsePublicKey(hexToBytes(member.blsKey));
+    if (!key) throw new Error(`the BLS key of ${member.id} is not a point of the group`);
+    return key;
+  });
+  return { config, keys };
+}
+
+export type Assembly =
+  | { readonly kind: "assembled"; readonly certificate: Verified<Certificate> }
+  /** These members' signatures are bad; the others' were not aggregated. */
+  | { readonly kind: "bad"; readonly bad: readonly SeatIndex[] };
+
+/** Aggregates votes on one ballot and verifies them once; on failure finds the bad ones by bisection. */
+export function assemble(members: MemberKeys, ballot: Ballot, votes: readonly Vote[]): Assembly {
+  const message = signedBytes(ballot.kind, members.config.chainId, ballot);
+  const parsed = votes.map((vote) => ({ signer: vote.signer, signature: parseSignature(vote.signature) }));
+  const usable = parsed.filter((vote): vote is Parsed => vote.signature !== undefined);
+  if (usable.length < votes.length) {
+    const unparsable = parsed.filter((vote) => vote.signature === undefined).map((vote) => vote.signer);
+    return { kind: "bad", bad: [...unparsable, ...bisect(members, message, usable)] };
+  }
+  const signature = aggregateVerified(members, message, usable);
+  if (!signature) return { kind: "bad", bad: bisect(members, message, usable) };
+  const signers = usable.map((vote) => vote.signer).sort((a, b) => a - b);
+  const { kind, epoch, view, block } = ballot;
+  return {
+    kind: "assembled",
+    certificate: verified({ kind, epoch, view, block, signers, signature: signature.toBytes() }),
+  };
+}
+
+/** Adds late votes to a certificate: they are verified alone, the certificate was before. */
+export function extend(members: MemberKeys, certificate: Verified<Certificate>, votes: readonly Vote[]): Assembly {
+  const fresh = votes.filter((vote) => !certificate.signers.includes(vote.signer));
+  const added = assemble(members, certificate, fresh);
+  if (added.kind === "bad") return added;
+  const parts = [certificate.signature, added.certificate.signature].map((bytes) => blst.Signature.fromBytes(bytes));
+  const signature = blst.aggregateSignatures(parts).toBytes();
+  const signers = [...certificate.signers, ...added.certificate.signers].sort((a, b) => a - b);
+  return { kind: "assembled", certificate: verified({ ...certificate, signers, signature }) };
+}
+
+/** A certificate from a peer or the disk; undefined unless a quorum of its epoch's set signed it. */
+export function verifyCertificate(members: MemberKeys, certificate: Certificate): Verified<Certificate> | undefined {
+  const { config, keys } = members;
+  const { signers, epoch } = certificate;
+  if (
+    epoch !== config.epoch ||
+    !signers.every((seat, i) => seat < keys.length && (i === 0 || (signers[i - 1] ?? 0) < seat))
+  )
+    return undefined;
+  if (powerOf(config, signers) < totals(config.members, config.faultModel).quorum) return undefined;
+  const signature = parseSignature(certificate.signature);
+  if (!signature) return undefined;
+  const message = signedBytes(certificate.kind, config.chainId, certificate);
+  return blst.fastAggregateVerify(
+    message,
+    signers.map((seat) => keyOf(members, seat)),
+    signature,
+  )
+    ? verified(certificate)
+    : undefined;
+}
+
+export function verifyVote(members: MemberKeys, vote: Vote): Verified<Vote> | undefined {
+  const key = members.keys[vote.signer];
+  const signature = parseSignature(vote.signature);
+  if (!key || !signature || vote.epoch !== members.config.epoch) return undefined;
+  return blst.verify(signedBytes(vote.kind, members.config.chainId, vote), key, signature) ? verified(vote) : undefined;
+}
+
+export function verifyReveal(
+  members: MemberKeys,
+  turn: { readonly epoch: Epoch; readonly view: View; readonly proposer: SeatIndex },
+  reveal: Uint8Array,
+): boolean {
+  const key = members.keys[turn.proposer];
+  const signature = parseSignature(reveal);
+  return (
+    key !== undefined &&
+    signature !== undefined &&
+    blst.verify(revealBytes(members.config.chainId, turn), key, signature)
+  );
+}
+
+interface Parsed {
+  readonly signer: SeatIndex;
+  readonly signature: blst.Signature;
+}
+
+/** The aggregate of these signatures when it verifies under the signers' keys. */
+function aggregateVerified(
+  members: MemberKeys,
+  message: Uint8Array,
+  votes: readonly Parsed[],
+): blst.Signature | undefined {
+  if (votes.length === 0 || votes.some((vote) => members.keys[vote.signer] === undefined)) return undefined;
+  const signature = blst.aggregateSignatures(votes.map((vote) => vote.signature));
+  return blst.fastAggregateVerify(
+    message,
+    votes.map((vote) => keyOf(members, vote.signer)),
+    signature,
+  )
+    ? signature
+    : undefined;
+}
+
+/** The signers whose signatures are bad, by halving what does not verify. */
+function bisect(members: MemberKeys, message: Uint8Array, votes: readonly Parsed[]): readonly SeatIndex[] {
+  if (votes.length === 0 || aggregateVerified(members, message, votes)) return [];
+  if (votes.length === 1) return votes.map((vote) => vote.signer);
+  const middle = votes.length >> 1;
+  return [...bisect(members, message, votes.slice(0, middle)), ...bisect(members, message, votes.slice(middle))];
+}
+
+function keyOf(members: MemberKeys, seat: SeatIndex): blst.PublicKey {
+  const key = members.keys[seat];
+  if (!key) throw new Error(`seat ${seat} is not in the set`);
+  return key;
+}
+
+function parsePublicKey(bytes: Uint8Array): blst.PublicKey | undefined {
+  try {
+    return blst.PublicKey.fromBytes(bytes, true);
+  } catch {
+    // The library throws for anything that is no point of the group.
+    return undefined;
+  }
+}
+
+function parseSignature(bytes: Uint8Array): blst.Signature | undefined {
+  try {
+    return blst.Signature.fromBytes(bytes, true);
+  } catch {
+    return undefined;
+  }
+}
+
+function verified<T>(value: T): Verified<T> {
+  return value as Verified<T>;
+}

@@ -4,8 +4,11 @@
  * Failures are thrown as `DiskError`s.
  */
 export interface Disk {
-  /** Opens for reading and appending; creates the file (and its folders) when `create`. */
-  open(path: string, options: { readonly create: boolean }): Promise<DiskFile>;
+  /** Opens for reading and appending; creates the file (and its folders) when `create`; `exclusive`: fails when it exists. `mode`: permissions of a new file, 0640 when absent. */
+  open(
+    path: string,
+    options: { readonly create: boolean; readonly exclusive?: boolean; readonly mode?: number },
+  ): Promise<DiskFile>;
   exists(path: string): Promise<boolean>;
   /** Names of the files and folders in a folder, sorted; empty when it does not exist. */
   list(path: string): Promise<readonly string[]>;
@@ -30,6 +33,8 @@ export interface DiskFile {
   /** For the lookups of execution, which may not yield. Returns the bytes read into `into`. */
   readSync(offset: number, into: Uint8Array): number;
   truncate(length: number): Promise<void>;
+  /** Whether the path still names this very file (device and inode): false after it was removed or replaced. */
+  inPlace(): boolean;
   close(): Promise<void>;
 }
 

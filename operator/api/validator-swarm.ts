@@ -271,7 +271,9 @@ function explain(issue: z.core.$ZodIssue): Problem[] {
       }));
     case "invalid_type":
       return at(
-        issue.input === undefined ? `Missing. Add ${kindName(issue.expected)}.` : `Must be ${kindName(issue.expected)}.`,
+        issue.input === undefined
+          ? `Missing. Add ${kindName(issue.expected)}.`
+          : `Must be ${kindName(issue.expected)}.`,
       );
     case "invalid_value":
       return at(`Must be ${issue.values.map(String).join(" or ")}.`);

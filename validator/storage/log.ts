@@ -29,6 +29,8 @@ export interface Location {
 }
 
 export interface LogOptions {
+  /** Where the boot marker stands: beside the log's folder, so that it outlives the folder. */
+  readonly markerPath: string;
   /** A segment is closed before the group that would grow it beyond this. */
   readonly segmentBytes: number;
   /** Least free space to begin a segment or to call a failed disk well again. */
@@ -95,7 +97,7 @@ export async function openLog(
   options: LogOptions,
   visit: (record: ScannedRecord, segment: number) => void,
 ): Promise<LogOpening> {
-  const markerPath = `${directory}/boot`;
+  const { markerPath } = options;
   const fault = (kind: StorageFault["kind"], path: string, message: string, offset?: number): LogOpening => ({
     kind: "fault",
     fault: { kind, path, offset, message },
@@ -219,7 +221,7 @@ function createLog(
   function mark(change: Partial<BootMarker>): Promise<void> {
     const next = marking.then(async () => {
       const marker = { ...state.marker, ...change };
-      await writeBootMarker(disk, `${directory}/boot`, marker);
+      await writeBootMarker(disk, options.markerPath, marker);
       state.marker = marker;
     });
     marking = next.catch(() => {});

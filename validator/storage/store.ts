@@ -9,6 +9,7 @@ import type { Disk } from "./disk.ts";
 import type { DurableExecutedKeys } from "./executed-keys.ts";
 import { openExecutedKeys } from "./executed-keys.ts";
 import type { Record } from "./framing.ts";
+import { markVoting } from "./identity.ts";
 import type { Location, Log } from "./log.ts";
 import { asStorageFault, openLog, segmentPath } from "./log.ts";
 import type { Decoded } from "./record.ts";
@@ -62,17 +63,19 @@ async function open(disk: Disk, directory: string, options: StoreOptions): Promi
   const random = options.random ?? ((bytes: number) => randomBytes(bytes));
   const segmentBytes = options.segmentBytes ?? 64 << 20;
   const logDirectory = `${directory}/log`;
+  const markerPath = `${directory}/boot`;
   const checkpointDirectory = `${directory}/checkpoints`;
   for (const folder of [logDirectory, checkpointDirectory, `${directory}/keys`]) await disk.makeDirectory(folder);
   await disk.syncDirectory(directory);
 
-  const vault = await openVault(disk, `${directory}/vault.key`, (await disk.list(logDirectory)).length === 0, random);
+  const fresh = !(await disk.exists(markerPath)) && (await disk.list(logDirectory)).length === 0;
+  const vault = await openVault(disk, `${directory}/vault.key`, fresh, random);
   if (vault.kind === "fault") throw new StorageFaultError(vault.fault);
   const contents = createContents();
   const opening = await openLog(
     disk,
     logDirectory,
-    { segmentBytes, leastFree: options.leastFree ?? 2 * segmentBytes, random },
+    { segmentBytes, leastFree: options.leastFree ?? 2 * segmentBytes, random, markerPath },
     (record, segment) => {
       const decoded = decodeRecord(record.kind, record.payload);
       if (decoded === undefined) {
@@ -89,6 +92,7 @@ async function open(disk: Disk, directory: string, options: StoreOptions): Promi
   );
   if (opening.kind === "fault") throw new StorageFaultError(opening.fault);
   contents.settle();
+  if (await disk.exists(`${directory}/identity/bls.key`)) await markVoting(disk, directory);
 
   const keys = await openExecutedKeys(disk, `${directory}/keys`, {
     random,

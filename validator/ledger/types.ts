@@ -1,5 +1,6 @@
 /** What the driver and the services see of the ledger: a deterministic machine that executes final blocks in order. */
 import type { Block, CoverageState, Digest, EpochConfig, Height } from "../consensus/types.ts";
+import type { GovernanceReceipt } from "./receipt-tree.ts";
 
 /** One byte per payment: 0 settled, else why not. The table with ISO reason codes is `receipts.ts`. */
 export type ReceiptCode = number;
@@ -23,6 +24,8 @@ export interface ExecutedBlock {
   readonly coverage: CoverageState;
   readonly receiptsRoot: Uint8Array;
   readonly messages: readonly MessageOutcome[];
+  /** Receipts of the block's governance transactions, in order. */
+  readonly governance: readonly GovernanceReceipt[];
 }
 
 /** Where an executed payment stands: the source of proofs and of status by UETR. */

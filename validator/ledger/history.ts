@@ -1,0 +1,148 @@
+/**
+ * The history of receipts: an append-only list of per-block leaves under one root, in eras of 4,096 blocks, so that any
+ * later root proves any earlier block with 25 hashes, and memory holds a few eras, not the past.
+ */
+import { hash } from "@chainsafe/hashtree";
+import { concat, reader, writer } from "../codec/bytes.ts";
+import { merklePath, merkleTree, mixedRoot, provesLeaf, rootFromPath, treeRoot } from "../codec/merkle.ts";
+
+export const eraBlocks = 4_096;
+const eraDepth = 12;
+/** Eras whose leaves stay in memory for proofs: 128 KiB each. */
+const erasKept = 16;
+
+export interface History {
+  /** Leaves so far: the leaf of height h has index h − 1. */
+  readonly count: number;
+  append(leaf: Uint8Array): void;
+  /** 32 bytes. */
+  root(): Uint8Array;
+  /** The path of a block's leaf to the present root; undefined when its era is no longer in memory. */
+  path(index: number): HistoryPath | undefined;
+  encode(): Uint8Array;
+}
+
+export interface HistoryPath {
+  /** 12 siblings inside the era. */
+  readonly era: Uint8Array;
+  /** Whether the leaf stands in the era under way. */
+  readonly current: boolean;
+  /** Siblings of the era's root among the closed eras; empty when current. */
+  readonly eras: Uint8Array;
+  /** Mixed root of the closed eras (when current), or of the era under way (when closed). */
+  readonly other: Uint8Array;
+  readonly count: number;
+}
+
+export function createHistory(encoded?: Uint8Array): History {
+  let count = 0;
+  /** Bare roots of closed eras. */
+  let closed: Uint8Array[] = [];
+  let closedRoot = mixedRoot(new Uint8Array(32), 0);
+  /** Leaves of the newest closed eras, by era. */
+  const leaves = new Map<number, Uint8Array>();
+  let nodes = emptyEra();
+
+  function append(leaf: Uint8Array): void {
+    const index = count % eraBlocks;
+    setLeaf(nodes, index, leaf);
+    count += 1;
+    if (index < eraBlocks - 1) return;
+    const era = count / eraBlocks - 1;
+    leaves.set(era, nodes.slice(0, eraBlocks * 32));
+    leaves.delete(era - erasKept);
+    closed = [...closed, nodes.slice(nodes.length - 32)];
+    closedRoot = mixedRoot(treeRoot(merkleTree(concat(...closed))), closed.length);
+    nodes = emptyEra();
+  }
+
+  const currentRoot = () => nodes.subarray(nodes.length - 32);
+  if (encoded) restore(encoded);
+  return {
+    get count() {
+      return count;
+    },
+    append,
+    root: () => historyRoot(closedRoot, currentRoot(), count),
+    path(index) {
+      if (index < 0 || index >= count) return undefined;
+      const era = Math.floor(index / eraBlocks);
+      const at = index % eraBlocks;
+      if (era === closed.length) {
+        const path = merklePath({ count: eraBlocks, width: eraBlocks, nodes }, at);
+        return { era: path, current: true, eras: new Uint8Array(0), other: closedRoot, count };
+      }
+      const kept = leaves.get(era);
+      if (!kept) return undefined;
+      const inside = merklePath(merkleTree(kept), at);
+      const eras = merklePath(merkleTree(concat(...closed)), era);
+      return { era: inside, current: false, eras, other: currentRoot().slice(), count };
+    },
+    encode() {
+      const out = writer(64 + closed.length * 32 + (count % eraBlocks) * 32);
+      out.u64(count);
+      for (const root of closed) out.bytes(root);
+      out.bytes(nodes.subarray(0, (count % eraBlocks) * 32));
+      return out.finish();
+    },
+  };
+
+  /** Closed eras come back as roots alone: proofs of their blocks are made by members that kept the leaves. */
+  function restore(bytes: Uint8Array): void {
+    const input = reader(bytes);
+    const total = input.u64();
+    closed = Array.from({ length: Math.floor(total / eraBlocks) }, () => input.bytes(32).slice());
+    if (closed.length > 0) closedRoot = mixedRoot(treeRoot(merkleTree(concat(...closed))), closed.length);
+    count = closed.length * eraBlocks;
+    while (count < total) append(input.bytes(32));
+  }
+}
+
+function emptyEra(): Uint8Array {
+  return merkleTree(new Uint8Array(eraBlocks * 32)).nodes;
+}
+
+/** The history as `encode` wrote it; undefined when the bytes are none. */
+export function decodeHistory(bytes: Uint8Array): History | undefined {
+  const input = reader(bytes);
+  const count = input.u64();
+  const closed = Math.floor(count / eraBlocks);
+  const current = count % eraBlocks;
+  if (input.failed || input.left !== 32 * (closed + current)) return undefined;
+  return createHistory(bytes);
+}
+
+function setLeaf(nodes: Uint8Array, index: number, leaf: Uint8Array): void {
+  nodes.set(leaf, index * 32);
+  let from = 0;
+  let at = index;
+  for (let width = eraBlocks; width > 1; width /= 2) {
+    const pair = from + (at & ~1) * 32;
+    from += width * 32;
+    at >>= 1;
+    nodes.set(hash(nodes.subarray(pair, pair + 64)), from + at * 32);
+  }
+}
+
+function historyRoot(closedRoot: Uint8Array, currentRoot: Uint8Array, count: number): Uint8Array {
+  return mixedRoot(hash(concat(closedRoot, currentRoot)), count);
+}
+
+/** Does the path lead from the leaf at `index` to the history's root? */
+export function provesHistory(root: Uint8Array, leaf: Uint8Array, index: number, path: HistoryPath): boolean {
+  if (path.era.length !== 32 * eraDepth || index >= path.count) return false;
+  const era = Math.floor(index / eraBlocks);
+  const closedCount = Math.floor(path.count / eraBlocks);
+  if (path.current !== (era === closedCount)) return false;
+  const eraRoot = rootFromPath(leaf, index % eraBlocks, path.era);
+  let closedRoot = path.other;
+  let currentRoot = eraRoot;
+  if (!path.current) {
+    const bare = rootFromPath(eraRoot, era, path.eras);
+    closedRoot = mixedRoot(bare, closedCount);
+    if (!provesLeaf(closedRoot, closedCount, eraRoot, era, path.eras)) return false;
+    currentRoot = path.other;
+  }
+  const found = historyRoot(closedRoot, currentRoot, path.count);
+  return found.every((byte, i) => byte === root[i]);
+}

@@ -81,6 +81,9 @@ export interface FileState {
   readonly parts: readonly PartState[];
 }
 
+/** One message's outcome: institution, message key in hexadecimal, one reason byte per payment (none: all settled). */
+export type Outcome = readonly [institution: number, messageKey: string, reasons: Uint8Array];
+
 export interface Intake {
   /** The newest block whose outcomes are recorded; 0 at first. */
   readonly height: number;
@@ -95,12 +98,11 @@ export interface Intake {
   knows(institution: number, messageKey: string): boolean;
   add(record: FileRecord): Promise<void>;
   answer(institution: number, messageId: string, refusals: readonly Refusal[]): Promise<void>;
-  /** Records a block's outcomes, and as expired every message its time has outlived. Returns the files whose messages all have an outcome now. */
-  settle(
-    height: number,
-    time: number,
-    outcomes: readonly (readonly [number, string, Uint8Array])[],
-  ): Promise<readonly FileState[]>;
+  /**
+   * Records a block's outcomes, and as expired every message its time has outlived. Before that, `finished` is told of
+   * the files whose messages all have an outcome now: after a crash in between it is told again.
+   */
+  settle(height: number, time: number, outcomes: readonly Outcome[], finished: (files: readonly FileState[]) => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -197,11 +199,8 @@ class JournalledIntake implements Intake {
     this.applyAnswer(institution, messageId, refusals);
   }
 
-  async settle(
-    height: number,
-    time: number,
-    outcomes: readonly (readonly [number, string, Uint8Array])[],
-  ): Promise<readonly FileState[]> {
+  async settle(height: number, time: number, outcomes: readonly Outcome[], finished: (files: readonly FileState[]) => Promise<void>): Promise<void> {
+    if (height <= this.height) return;
     const known = outcomes.filter(([institution, key]) => this.knows(institution, key));
     const block: BlockRecord = {
       height,
@@ -209,12 +208,14 @@ class JournalledIntake implements Intake {
       outcomes: known.map(([institution, key, reasons]) => [institution, key, Buffer.from(reasons).toString("base64")]),
       expired: this.expiredAt(time, new Set(known.map(([institution, key]) => fileKey(institution, key)))),
     };
+    const next = this.nextStates(block);
+    await finished([...next].filter(([, parts]) => isDone(parts)).map(([entry, parts]) => ({ ...stateOf(entry), parts })));
     const quiet = block.outcomes.length === 0 && block.expired.length === 0;
     if (!quiet || height - this.recordedHeight >= QUIET_BLOCKS) {
       await this.journal.append([JSON.stringify({ kind: "block", ...block })]);
       this.recordedHeight = height;
     }
-    return this.applyBlock(block);
+    this.applyBlock(block);
   }
 
   close(): Promise<void> {
@@ -295,31 +296,45 @@ class JournalledIntake implements Intake {
     this.closeWhenDone(entry);
   }
 
-  private applyBlock(block: BlockRecord): readonly FileState[] {
+  private applyBlock(block: BlockRecord): void {
+    for (const [entry, parts] of this.nextStates(block)) {
+      entry.parts = parts;
+      this.closeWhenDone(entry);
+    }
     this.height = Math.max(this.height, block.height);
-    const touched = new Set<Entry>();
-    const { height, time } = block;
-    for (const [institution, key, reasons] of block.outcomes) {
-      const found = this.messages.get(fileKey(institution, key));
-      // A refused part that another validator took after all has settled: the ledger has the last word.
-      if (found === undefined || found.entry.parts[found.part]?.kind === "settled") continue;
-      found.entry.parts[found.part] = { kind: "settled", height, time, reasons: Buffer.from(reasons, "base64") };
-      touched.add(found.entry);
-    }
-    for (const [institution, key] of block.expired) {
-      const found = this.messages.get(fileKey(institution, key));
-      if (found === undefined || found.entry.parts[found.part]?.kind !== "pending") continue;
-      found.entry.parts[found.part] = { kind: "expired", height, time };
-      touched.add(found.entry);
-    }
-    return [...touched].filter((entry) => this.closeWhenDone(entry));
   }
 
-  private closeWhenDone(entry: Entry): boolean {
-    if (entry.parts.some(({ kind }) => kind === "pending")) return false;
-    this.open.delete(entry);
-    return true;
+  /** What a block changes, without changing it. */
+  private nextStates({ height, time, outcomes, expired }: BlockRecord): Map<Entry, PartState[]> {
+    const next = new Map<Entry, PartState[]>();
+    const change = (institution: number, key: string, state: PartState): void => {
+      const found = this.messages.get(fileKey(institution, key));
+      if (found === undefined) return;
+      const parts = next.get(found.entry) ?? [...found.entry.parts];
+      const before = parts[found.part]?.kind;
+      // A refused part that another validator took after all has settled: the ledger has the last word.
+      if (before === "settled" || (before !== "pending" && state.kind === "expired")) return;
+      parts[found.part] = state;
+      next.set(found.entry, parts);
+    };
+    for (const [institution, key, reasons] of outcomes) {
+      change(institution, key, { kind: "settled", height, time, reasons: Buffer.from(reasons, "base64") });
+    }
+    for (const [institution, key] of expired) change(institution, key, { kind: "expired", height, time });
+    return next;
   }
+
+  private closeWhenDone(entry: Entry): void {
+    if (isDone(entry.parts)) this.open.delete(entry);
+  }
+}
+
+function isDone(parts: readonly PartState[]): boolean {
+  return parts.every(({ kind }) => kind !== "pending");
+}
+
+function stateOf({ institution, messageId, digest, expiry, answered, parts }: Entry): FileState {
+  return { institution, messageId, digest, expiry, answered, parts };
 }
 
 function fileKey(institution: number, name: string): string {

@@ -1,7 +1,6 @@
 /** The institutions' ed25519 keys, and what else a gateway must be able to make again: the salts of private payloads. */
 import {
   createCipheriv,
-  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
@@ -80,11 +79,4 @@ export async function readSalts(dataDir: string): Promise<Salts> {
   // A crash between creation and sync leaves it short: nothing was signed with it yet.
   if (secret.length !== 32) throw new Error(`${path}: not 32 bytes; remove it if this gateway never accepted a file`);
   return saltsFrom(secret);
-}
-
-/** SHA-256. */
-export function sha256(...parts: readonly (Uint8Array | string)[]): Uint8Array {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return hash.digest();
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { RetryInfoSchema } from "../proto/google/rpc/error_details_pb.js";
 import { SettlementService, SubmitResponse_Outcome } from "../proto/validator/v1/validator_pb.js";
 import type { GatewayConfig } from "./config.ts";
 import { agreeOnDirectory, type Directory, type DirectoryAnswer } from "./directory.ts";
@@ -82,37 +83,11 @@ export async function submit(
 const DEFAULT_RETRY_MS = 1000;
 const MAX_RETRY_MS = 60_000;
 
-/** The delay that google.rpc.RetryInfo, or else the header `retry-after` (seconds), advises. */
+/** The delay that google.rpc.RetryInfo advises, ms. */
 export function retryAdvice(error: ConnectError): number {
-  for (const detail of error.details) {
-    if (!("type" in detail) || detail.type !== "google.rpc.RetryInfo") continue;
-    const delay = readRetryInfo(detail.value);
-    if (delay !== undefined) return Math.min(delay, MAX_RETRY_MS);
-  }
-  const seconds = Number(error.metadata.get("retry-after") ?? "");
-  return seconds > 0 ? Math.min(seconds * 1000, MAX_RETRY_MS) : DEFAULT_RETRY_MS;
-}
-
-/** `RetryInfo { Duration retry_delay = 1 }`, `Duration { int64 seconds = 1; int32 nanos = 2 }`, in ms; undefined when malformed. */
-function readRetryInfo(bytes: Uint8Array): number | undefined {
-  if (bytes[0] !== 0x0a || bytes[1] !== bytes.length - 2) return undefined;
-  let milliseconds = 0;
-  for (let at = 2; at < bytes.length; ) {
-    const tag = bytes[at++];
-    let value = 0;
-    let scale = 1;
-    for (;;) {
-      const byte = bytes[at++];
-      if (byte === undefined || scale > 2 ** 42) return undefined;
-      value += (byte & 0x7f) * scale;
-      scale *= 128;
-      if (byte < 0x80) break;
-    }
-    if (tag === 0x08) milliseconds += value * 1000;
-    else if (tag === 0x10) milliseconds += value / 1e6;
-    else return undefined;
-  }
-  return Math.ceil(milliseconds);
+  const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
+  if (delay === undefined) return DEFAULT_RETRY_MS;
+  return Math.min(Math.max(1, Number(delay.seconds) * 1000 + Math.ceil(delay.nanos / 1e6)), MAX_RETRY_MS);
 }
 
 /** Asks every validator for the directory. */

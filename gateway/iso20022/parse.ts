@@ -20,8 +20,8 @@ export const DEFAULT_LIMITS: ParseLimits = { maxBytes: 64 * 1024 * 1024, maxTran
 
 /** Deeper than any ISO 20022 message, supplementary data included. */
 const MAX_DEPTH = 48;
-/** XML kept per payment beyond its fields, in UTF-16 units. */
-const MAX_DETAILS = 32 * 1024;
+/** XML kept per payment beyond its fields, in UTF-16 units: what its private content can hold at most. */
+const MAX_DETAILS = 16 * 1024;
 const MAX_FINDINGS = 6;
 /** The parser is fed in slices, so that a fault stops it soon. */
 const SLICE = 64 * 1024;

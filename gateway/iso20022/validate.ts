@@ -50,9 +50,14 @@ export type Checked =
       readonly refused: readonly RefusedPayment[];
     };
 
-/** Checks a file that the institution with this BIC sent. */
-export function validate(transfer: CreditTransfer, sender: string, participants: Participants): Checked {
-  const context = contextOf(transfer, sender, participants);
+/** Checks a file that the institution with this BIC sent; `fits` says whether a payment's details fit a private payload. */
+export function validate(
+  transfer: CreditTransfer,
+  sender: string,
+  participants: Participants,
+  fits: (transaction: Transaction) => boolean = () => true,
+): Checked {
+  const context = contextOf(transfer, sender, participants, fits);
   const payments: Payment[] = [];
   const refused: RefusedPayment[] = [];
   for (const [index, transaction] of transfer.transactions.entries()) {
@@ -75,6 +80,7 @@ interface Context {
   readonly group: GroupHeader;
   readonly sender: string;
   readonly participants: Participants;
+  readonly fits: (transaction: Transaction) => boolean;
   readonly messageId: string;
   readonly groupDate: number | undefined;
   readonly uetrs: Set<string>;
@@ -84,13 +90,14 @@ interface Context {
   unreadableAmounts: number;
 }
 
-function contextOf(transfer: CreditTransfer, sender: string, participants: Participants): Context {
+function contextOf(transfer: CreditTransfer, sender: string, participants: Participants, fits: (transaction: Transaction) => boolean): Context {
   const { group } = transfer;
   return {
     transfer,
     group,
     sender,
     participants,
+    fits,
     messageId: group.messageId ?? "",
     groupDate: group.settlementDate === undefined ? undefined : parseDate(group.settlementDate.trim()),
     uetrs: new Set(),
@@ -184,6 +191,7 @@ function checkTransaction(context: Context, transaction: Transaction, index: num
   const long = overlongText(transaction);
   if (long !== undefined) return refuse("CH16", long, "the text is empty or too long");
   if ("finding" in amount) return amount;
+  if (!context.fits(transaction)) return refuse("CH16", "RmtInf", "the payment's details are too long");
 
   const uetr = uetrOf(context, transaction);
   if (uetr === undefined) return refuse("CH16", "PmtId/UETR", "the UETR is not a version 4 UUID in lower case");

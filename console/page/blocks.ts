@@ -37,7 +37,7 @@ export function createBlocks(): BlocksView {
         html("p", { class: "block-state" }, "final"),
       );
       mark(tile);
-      list.prepend(tile);
+      list.insertBefore(tile, older ?? null);
       while (list.childElementCount > mostShown) list.lastElementChild?.remove();
     },
     showFigures: ({ settledHeight }) => {

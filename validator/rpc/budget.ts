@@ -1,8 +1,15 @@
-/** Bounds what submissions may hold of the process's memory, from their first byte to their answer. */
+/** Bounds what requests may hold of the process's memory, from their first byte to their answer. */
+
+/** What one request holds. */
+export interface Lease {
+  /** Holds more; false, and nothing changes, when the budget would be exceeded. */
+  readonly grow: (bytes: number) => boolean;
+  /** Gives everything back, for good. */
+  readonly release: () => void;
+}
 
 export interface Budget {
-  /** Reserves bytes; undefined when they would exceed the budget. The result gives them back, once. */
-  readonly take: (bytes: number) => (() => void) | undefined;
+  readonly lease: () => Lease;
   readonly used: () => number;
 }
 
@@ -10,13 +17,21 @@ export interface Budget {
 export function createBudget(limit: number): Budget {
   let used = 0;
   return {
-    take: (bytes) => {
-      if (used + bytes > limit) return undefined;
-      used += bytes;
-      let held = true;
-      return () => {
-        if (held) used -= bytes;
-        held = false;
+    lease: () => {
+      let held = 0;
+      let released = false;
+      return {
+        grow: (bytes) => {
+          if (released || used + bytes > limit) return false;
+          used += bytes;
+          held += bytes;
+          return true;
+        },
+        release: () => {
+          used -= held;
+          held = 0;
+          released = true;
+        },
       };
     },
     used: () => used,

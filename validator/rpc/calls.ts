@@ -39,6 +39,8 @@ export function createCalls(metrics: Metrics, log: Log): Calls {
       async function* (request, context) {
         try {
           yield* implementation(request, context);
+          // Ended because the call was: the client went away, or the validator stops and says so.
+          context.signal.throwIfAborted();
           ended(context, "ok");
         } catch (error) {
           throw failed(context, error);

@@ -8,20 +8,12 @@ import {
   type Http2ServerResponse,
   type ServerHttp2Session,
 } from "node:http2";
-import type { AddressInfo } from "node:net";
-import {
-  Code,
-  ConnectError,
-  type ConnectRouter,
-  createConnectRouter,
-  createContextKey,
-  createContextValues,
-  type HandlerContext,
-} from "@connectrpc/connect";
+import type { AddressInfo, Socket } from "node:net";
+import { Code, ConnectError, type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { isLoopback } from "../config.ts";
-import { createBudget } from "./budget.ts";
+import { createBudget, type Lease } from "./budget.ts";
 import { type Caller, callerKey, callerOf } from "./caller.ts";
 import { invalid, retryLater } from "./errors.ts";
 import type { Log } from "./logging.ts";
@@ -40,7 +32,7 @@ export interface RpcServerOptions {
   };
   /** Registers the services. */
   readonly routes: (router: ConnectRouter) => void;
-  /** The largest request of a method, bytes; the smallest that does is the bound. */
+  /** The largest request of a method, bytes with framing. */
   readonly largestRequest: (method: string) => number;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -58,10 +50,7 @@ const drainMs = 500;
 /** Retry advice when the budget is spent: about the time an acceptance takes. */
 const busyRetryMs = 50;
 
-const leaseKey = createContextKey<{ release: (() => void) | undefined }>(
-  { release: undefined },
-  { description: "budget lease" },
-);
+const nobody: Caller = { kind: "certificate", subject: "" };
 
 /** Listens; rejects with the system's error (`EADDRINUSE`, …) when it cannot. */
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
@@ -72,24 +61,9 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   const shutdown = new AbortController();
   const callers = new WeakMap<ServerHttp2Session, Caller>();
   const sessions = new Set<ServerHttp2Session>();
+  const sockets = new Set<Socket>();
 
-  // Runs when the headers are here and nothing of the body is: refusing costs no memory.
-  const admit = (context: HandlerContext): void => {
-    const lease = context.values.get(leaseKey);
-    const largest = options.largestRequest(context.method.name);
-    const declared = context.requestHeader.get("content-length");
-    const bytes = declared === null ? largest : Number(declared);
-    if (!(bytes <= largest)) throw invalid("content-length", `at most ${largest} bytes for ${context.method.name}`);
-    lease.release = budget.take(bytes);
-    if (!lease.release) throw retryLater(Code.ResourceExhausted, "too many submissions at once", busyRetryMs);
-  };
-
-  const router = createConnectRouter({
-    acceptCompression: [],
-    requestGate: admit,
-    shutdownSignal: shutdown.signal,
-    grpcWeb: false,
-  });
+  const router = createConnectRouter({ acceptCompression: [], shutdownSignal: shutdown.signal, grpcWeb: false });
   options.routes(router);
   const handlers = new Map<string, UniversalHandler>(router.handlers.map((handler) => [handler.requestPath, handler]));
 
@@ -97,26 +71,39 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     const handler = handlers.get(request.url);
     const session = request.stream.session as ServerHttp2Session | undefined;
     if (!handler || !session) return refuse(request, response);
-    const lease: { release: (() => void) | undefined } = { release: undefined };
-    const values = createContextValues()
-      .set(callerKey, callers.get(session) ?? { kind: "certificate", subject: "" })
-      .set(leaseKey, lease);
+    const lease = budget.lease();
+    const values = createContextValues().set(callerKey, callers.get(session) ?? nobody);
     const deadline =
       handler.method.methodKind === "unary"
         ? setTimeout(() => request.stream.close(constants.NGHTTP2_CANCEL), callDeadlineMs)
         : undefined;
     request.stream.once("close", () => {
       clearTimeout(deadline);
-      lease.release?.();
+      lease.release();
+    });
+    // Answered before the whole request came: the rest is read and thrown away, or a client still writing would
+    // lose the answer. The deadline ends it.
+    request.stream.once("finish", () => {
+      lease.release();
+      request.resume();
     });
     // A client that went away, or broke its stream, is no news.
     request.stream.on("error", () => {});
-    answer(handler, request, response, values).catch((error: unknown) => {
-      const { code, message } = ConnectError.from(error);
-      if (code === Code.Aborted || code === Code.Canceled || request.stream.destroyed) return;
-      log("rpc-failed", { method: handler.method.name, error: message, stack: "" });
-      request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-    });
+    const received = universalRequestFromNodeRequest(request, response, undefined, values);
+    const body = metered(
+      received.body as AsyncIterable<Uint8Array>,
+      lease,
+      handler.method.name,
+      options.largestRequest(handler.method.name),
+    );
+    handler({ ...received, body })
+      .then((answer) => universalResponseToNodeResponse(answer, response))
+      .catch((error: unknown) => {
+        const { code, message } = ConnectError.from(error);
+        if (code === Code.Aborted || code === Code.Canceled || request.stream.destroyed) return;
+        log("rpc-failed", { method: handler.method.name, error: message, stack: "" });
+        request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      });
   };
 
   const settings = {
@@ -142,6 +129,10 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     : createServer(common);
   server.maxConnections = options.limits.connections;
   server.on("request", handle);
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("session", (session) => {
     sessions.add(session);
     metrics.set("rpc_connections", {}, sessions.size);
@@ -172,7 +163,8 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const session of sessions) session.close();
       const force = setTimeout(() => {
-        for (const session of sessions) session.destroy();
+        // A session that is closing waits for its peer: the sockets below do not.
+        for (const socket of sockets) socket.destroy();
       }, drainMs);
       await closed;
       clearTimeout(force);
@@ -180,14 +172,25 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   };
 }
 
-async function answer(
-  handler: UniversalHandler,
-  request: Http2ServerRequest,
-  response: Http2ServerResponse,
-  values: ReturnType<typeof createContextValues>,
-): Promise<void> {
-  const answered = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
-  await universalResponseToNodeResponse(answered, response);
+/** Passes a request's bytes on, within its method's bound and the budget. Clients need not declare a length. */
+async function* metered(
+  body: AsyncIterable<Uint8Array>,
+  lease: Lease,
+  method: string,
+  largest: number,
+): AsyncIterable<Uint8Array> {
+  let total = 0;
+  const chunks = body[Symbol.asyncIterator]();
+  // Not `for await`: leaving it by an error would destroy the stream before the answer is written.
+  for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
+    total += next.value.length;
+    if (total > largest) throw invalid("request", `at most ${largest} bytes for ${method}`);
+    if (!lease.grow(next.value.length)) {
+      lease.release();
+      throw retryLater(Code.ResourceExhausted, "too many submissions at once", busyRetryMs);
+    }
+    yield next.value;
+  }
 }
 
 function refuse(request: Http2ServerRequest, response: Http2ServerResponse): void {

@@ -1,6 +1,7 @@
 /** The settlement service: what gateways and institutions ask of a validator (proto/validator/v1/validator.proto). */
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { SubmitResponse_Outcome as Outcome, SettlementService } from "../../proto/validator/v1/validator_pb.js";
+import { maxMessagePayments, messageHeaderLength, parseMessage, recordLength } from "../codec/payment-message.ts";
 import type { ValidatorServices } from "../driver/services.ts";
 import { callerKey, mayActFor, mayOperate } from "./caller.ts";
 import type { Calls } from "./calls.ts";
@@ -19,12 +20,10 @@ export interface SettlementOptions {
   readonly watchers: Watchers;
   /** Client subjects that may read everything. */
   readonly operators: readonly string[];
-  /** Reads the institution's index from a payment message's header; undefined when it is no payment message. */
-  readonly institutionOf: (message: Uint8Array) => number | undefined;
 }
 
-/** Largest payment message: header and 8,000 records (`docs/formats.md`). */
-export const largestMessage = 224 + 8_000 * 64;
+/** Bytes of the largest payment message (`docs/formats.md`). */
+export const largestMessage = messageHeaderLength + maxMessagePayments * recordLength;
 /** In `WatchSettlements`: every institution. */
 export const allInstitutions = 0xffff_ffff;
 
@@ -52,11 +51,15 @@ export function routeSettlement(router: ConnectRouter, options: SettlementOption
     unary(async (request, context) => {
       const services = running();
       if (request.message.length > largestMessage) throw invalid("message", `at most ${largestMessage} bytes`);
-      const institution = options.institutionOf(request.message);
-      if (institution === undefined) throw invalid("message", "not a payment message (docs/formats.md)");
-      if (!actsFor(context, [institution])) {
-        metrics.count("ingress_messages_total", { outcome: "forbidden" });
-        throw forbidden("submit for this institution");
+      const caller = context.values.get(callerKey);
+      // Who is on this machine may submit for anyone: the message's own signature decides what it moves.
+      if (caller.kind === "certificate") {
+        const message = parseMessage(request.message);
+        if (message.kind === "refused") throw invalid("message", message.error.reason);
+        if (!actsFor(context, [message.value.header.institution])) {
+          metrics.count("ingress_messages_total", { outcome: "forbidden" });
+          throw forbidden("submit for this institution");
+        }
       }
       const started = performance.now();
       const span = telemetry.submission(request.traceparent);

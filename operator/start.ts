@@ -65,7 +65,7 @@ async function main(options: StartOptions): Promise<number> {
   if (options.portBase > highest)
     return refuse(`--port-base ${options.portBase} leaves no room. Use at most ${highest}.`);
 
-  console.log(bold(`\n  Validator Swarm  `) + dim(relative(process.cwd(), options.file)) + "\n");
+  console.log(`\n  ${bold("Validator Swarm")}  ${dim(relative(process.cwd(), options.file))}\n`);
   const result = await startFleet(parsed.swarm, { portBase: options.portBase, progress, signal: stopping });
   if (result.kind === "failed") {
     if (stopping.aborted) return exit.ok;

@@ -15,18 +15,16 @@ export function createBlocks(): BlocksView {
   list.replaceChildren();
   let settled = 0;
   const mark = (tile: HTMLElement) => {
-    const isSettled = Number(tile.dataset["height"]) <= settled;
+    const isSettled = heightOf(tile) <= settled;
     tile.dataset["settled"] = String(isSettled);
     const status = tile.querySelector(".block-state");
     if (status) setText(status, isSettled ? "settled" : "final");
   };
   return {
     show: (block) => {
-      if (
-        list.firstElementChild instanceof HTMLElement &&
-        Number(list.firstElementChild.dataset["height"]) >= block.height
-      )
-        return;
+      // Most come in order; one that was settled before it was seen final may come late.
+      const older = [...list.children].find((tile) => heightOf(tile) <= block.height);
+      if (older !== undefined && heightOf(older) === block.height) return;
       const tile = html(
         "li",
         { class: "block", "data-height": block.height, "data-full": block.payments > 0 ? "yes" : "no" },
@@ -47,6 +45,8 @@ export function createBlocks(): BlocksView {
     },
   };
 }
+
+const heightOf = (tile: Element): number => (tile instanceof HTMLElement ? Number(tile.dataset["height"]) : 0);
 
 function paymentsText(payments: number): string {
   if (payments === 0) return "empty";

@@ -101,7 +101,7 @@ function createRow(name: string): SeatRow {
         roundTrip(seat),
         seat.stateRoot === "" ? "–" : shortHash(seat.stateRoot),
       ];
-      facts.forEach(({ value }, i) => setText(value, texts[i] ?? ""));
+      for (const [i, { value }] of facts.entries()) setText(value, texts[i] ?? "");
     },
   };
 }

@@ -30,7 +30,13 @@ export interface Batches {
   whenHeld(digest: Digest): Promise<void>;
 }
 
-export function createBatches(store: Store, guard: DiskGuard, cacheBytes: number): Batches {
+/** `held` is called once for every batch that becomes durable. */
+export function createBatches(
+  store: Store,
+  guard: DiskGuard,
+  cacheBytes: number,
+  held: (batch: Batch) => void,
+): Batches {
   const cache = new Map<Digest, StoredBatch>();
   const storing = new Map<Digest, Promise<void>>();
   const waiting = new Map<Digest, (() => void)[]>();
@@ -53,7 +59,8 @@ export function createBatches(store: Store, guard: DiskGuard, cacheBytes: number
     const entries: Entry[] = privates.map(({ message, content }) => ({ kind: "private", message, content }));
     await guard.persist([...entries, { kind: "batch", digest, bytes }]);
     remember(stored);
-    for (const held of waiting.get(digest) ?? []) held();
+    held(stored.batch);
+    for (const resume of waiting.get(digest) ?? []) resume();
     waiting.delete(digest);
   }
 

@@ -31,7 +31,7 @@ export interface IngressContext {
   readonly maxBatchMessageBytes: number;
   /** May this validator hold the zone's private data? */
   readonly inZone: (zone: string) => boolean;
-  readonly verifySignature: (key: Uint8Array, message: Uint8Array) => boolean;
+  readonly verifySignature: (key: Uint8Array, message: PaymentMessage) => boolean;
 }
 
 const refuse = (code: string, reason: string): Checked => ({ kind: "refused", code, reason });
@@ -50,11 +50,11 @@ export function checkSubmission(
   const { header } = message;
   if (bytesToHex(header.chainId) !== context.chainId) return refuse("FF01", "the message is for another chain");
   const key = context.chain.activeKey(header.institution);
-  if (!key) return refuse("AG01", "the institution is unknown or suspended");
+  if (!key) return refuse("RC01", "the institution is unknown or suspended");
   const now = Math.max(context.wall, context.chain.time);
-  if (header.expiry <= now) return refuse("DT01", "the message has expired");
+  if (header.expiry <= now) return refuse("TM01", "the message has expired");
   if (header.expiry > now + context.chain.expiryWindow - context.maxClockDrift)
-    return refuse("DT01", "the message's expiry lies beyond the window");
+    return refuse("TM01", "the message's expiry lies beyond the window");
   const zone = context.chain.zoneName(header.zone);
   if (zone === undefined) return refuse("FF01", "the chain has no such residency zone");
   if (!context.inZone(zone)) return refuse("AG01", `this validator is not of residency zone ${zone}`);
@@ -68,7 +68,7 @@ export function checkSubmission(
     if (items.kind === "refused") return refuse("FF01", items.error.reason);
     if (!matchesMessage(message, items.value)) return refuse("FF01", "the private payload is not the one committed to");
   }
-  if (!context.verifySignature(key, bytes)) return refuse("DS0H", "the institution's signature is not genuine");
+  if (!context.verifySignature(key, message)) return refuse("DS0E", "the institution's signature is not genuine");
   const part = privatePayload && { message: bytesToHex(hash), content: privatePayload };
   return { kind: "ok", submission: { message, hash, private: part, key, zone, traceparent } };
 }

@@ -1,0 +1,82 @@
+/** Checkpoints: saved every `checkpointInterval` blocks and at the end of an epoch, proven once a final header names their root. */
+import type { Block, Certificate, Height } from "../consensus/types.ts";
+import { height as toHeight } from "../consensus/types.ts";
+import type { ExecutedBlock, Ledger } from "../ledger/types.ts";
+import type { Checkpoint, Store } from "../storage/types.ts";
+import type { DiskGuard } from "./disk-guard.ts";
+import type { Observer } from "./services.ts";
+
+export interface Checkpoints {
+  /** Called with the ledger at the block's height. */
+  executed(block: Block, result: ExecutedBlock): Promise<void>;
+  /** The block is final by the certificate, which names it. */
+  final(block: Block, finalization: Certificate): void;
+}
+
+export interface CheckpointsOptions {
+  readonly store: Store;
+  readonly guard: DiskGuard;
+  readonly ledger: () => Ledger;
+  readonly interval: () => number;
+  readonly settled: () => Height;
+  readonly observe: Observer;
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** Final headers that may name a checkpoint's root before this member has executed that far. */
+const headersKept = 256;
+
+export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
+  const { store, guard, ledger, observe } = options;
+  const proofs = new Map<Height, { readonly block: Block; readonly finalization: Certificate }>();
+  let unproven: Checkpoint | undefined;
+  let saving: Promise<void> = Promise.resolve();
+
+  async function save(checkpoint: Checkpoint): Promise<void> {
+    for (;;) {
+      // What the checkpoint stands on is durable before it.
+      await guard.persist([]);
+      try {
+        await store.saveCheckpoint(checkpoint);
+        const keep = 2 * options.interval();
+        const below = Math.min(checkpoint.height, options.settled()) - keep;
+        if (below > 0) await store.prune(toHeight(below));
+        return;
+      } catch (error) {
+        if (!guard.report(error)) throw error;
+        await guard.whenHealthy();
+      }
+    }
+  }
+
+  function prove(): void {
+    const proof = unproven && proofs.get(unproven.height);
+    if (!unproven || !proof) return;
+    const proven = { ...unproven, proof };
+    unproven = undefined;
+    saving = saving.then(() => save(proven)).catch(options.onFatal);
+  }
+
+  return {
+    async executed(block, { height, root }) {
+      if (height % options.interval() !== 0 && !block.header.closing) return;
+      const checkpoint: Checkpoint = { height, root, proof: undefined, parts: ledger().snapshot() };
+      await saving;
+      await save(checkpoint);
+      observe({ kind: "checkpoint", height });
+      unproven = checkpoint;
+      prove();
+    },
+    final(block, finalization) {
+      if (finalization.block !== block.hash) return;
+      const { rootHeight } = block.header;
+      if (proofs.has(rootHeight)) return;
+      proofs.set(rootHeight, { block, finalization });
+      for (const height of proofs.keys()) {
+        if (proofs.size <= headersKept) break;
+        proofs.delete(height);
+      }
+      prove();
+    },
+  };
+}

@@ -1,0 +1,119 @@
+/** From the volume back to where this validator was: the ledger replayed, the core's durable record, the batches still to be ordered. */
+import { parseBatch } from "../codec/batch.ts";
+import { recover } from "../consensus/recover.ts";
+import type { ExecutedState, State } from "../consensus/state.ts";
+import type {
+  BatchReference,
+  Block,
+  Certificate,
+  Digest,
+  DurableRecord,
+  Height,
+  SeatIndex,
+  Verified,
+} from "../consensus/types.ts";
+import { height as toHeight } from "../consensus/types.ts";
+import { type MemberKeys, verifyCertificate } from "../crypto/bls.ts";
+import type { ExecutedBlock } from "../ledger/types.ts";
+import type { Recovered, Store } from "../storage/types.ts";
+import { referenceOf } from "./batches.ts";
+import type { ChainView } from "./chain-view.ts";
+import { ownProposal, type Signers, signVote } from "./outbox.ts";
+
+/** How many executed states the core is told of: proposals under way name roots this far back. */
+const executedKept = 128;
+
+export interface Replayed {
+  readonly executed: readonly ExecutedState[];
+}
+
+/**
+ * Executes the final blocks above the ledger's height. `execute` also turns the epoch when a block closes one.
+ * Throws when the log names a final block that it does not have: storage checks that before.
+ */
+export async function replay(
+  store: Store,
+  from: ExecutedState,
+  execute: (block: Block) => Promise<ExecutedBlock>,
+): Promise<Replayed> {
+  let executed: ExecutedState[] = [from];
+  const finalHeight = store.recovered.finalized?.block.header.height ?? from.height;
+  for (let at = from.height + 1; at <= finalHeight; at++) {
+    const final = await store.finalBlock(toHeight(at));
+    if (!final) throw new Error(`final block ${at} is missing from the log`);
+    const { height, root, coverage } = await execute(final.block);
+    executed = [...executed, { height, root, coverage }].slice(-executedKept);
+  }
+  return { executed };
+}
+
+export interface CoreRecord {
+  readonly recovered: Pick<Recovered, "ballots" | "proposals" | "certificates" | "blocks" | "finalized">;
+  readonly unsettled: readonly Block[];
+  readonly executed: readonly ExecutedState[];
+}
+
+/** The core as its durable record allows it to go on. */
+export function recoverCore(
+  keys: MemberKeys,
+  self: SeatIndex | undefined,
+  signers: Signers,
+  { recovered, unsettled, executed }: CoreRecord,
+): State {
+  const { config } = keys;
+  const mine = self === undefined ? [] : recovered.ballots.filter((ballot) => ballot.epoch === config.epoch);
+  const finalized = recovered.finalized?.block.header.epoch === config.epoch ? recovered.finalized : undefined;
+  const finalizedView = finalized?.block.header.view ?? 0;
+  const record: DurableRecord = {
+    votes: self === undefined ? [] : mine.map((ballot) => signVote(signers.bls, config, self, ballot)),
+    proposals: recovered.proposals
+      .filter(({ block }) => block.header.epoch === config.epoch && block.header.view > finalizedView)
+      .map((proposal) => ownProposal(signers.peer, keys, proposal)),
+    blocks: recovered.blocks.filter(({ header }) => header.epoch === config.epoch),
+    certificates: recovered.certificates
+      .filter(({ epoch, view }) => epoch === config.epoch && view >= finalizedView)
+      .map((certificate) => verifyCertificate(keys, certificate))
+      .filter((certificate): certificate is Verified<Certificate> => certificate !== undefined),
+    finalized: finalized && { block: finalized.block, finalization: verifiedOwn(keys, finalized.finalization) },
+    unsettled,
+    executed,
+  };
+  return recover(config, self, record);
+}
+
+function verifiedOwn(keys: MemberKeys, certificate: Certificate): Verified<Certificate> {
+  const verified = verifyCertificate(keys, certificate);
+  if (!verified) throw new Error(`the finalization of view ${certificate.view} in the log does not verify`);
+  return verified;
+}
+
+/** Final blocks above the settled height, ascending. */
+export async function unsettledBlocks(store: Store, settled: Height, finalized: Height): Promise<readonly Block[]> {
+  const blocks: Block[] = [];
+  for (let at = Math.max(settled + 1, store.lowestHeight, 1); at <= finalized; at++) {
+    const final = await store.finalBlock(toHeight(at));
+    if (final) blocks.push(final.block);
+  }
+  return blocks;
+}
+
+/** Stored batches that no final block carries: accepted before the restart, perhaps, and still to be ordered. */
+export async function unorderedBatches(
+  store: Store,
+  finalized: Height,
+  chain: ChainView,
+): Promise<readonly BatchReference[]> {
+  const left = new Set<Digest>(store.recovered.batches);
+  for (let at = Math.max(store.lowestHeight, 1); at <= finalized && left.size > 0; at++) {
+    const final = await store.finalBlock(toHeight(at));
+    for (const { digest } of final?.block.body.batches ?? []) left.delete(digest);
+  }
+  const references: BatchReference[] = [];
+  for (const digest of left) {
+    const bytes = await store.batch(digest);
+    const parsed = bytes && parseBatch(bytes);
+    const zone = parsed?.kind === "ok" ? chain.zoneName(parsed.value.zone) : undefined;
+    if (parsed?.kind === "ok" && zone !== undefined) references.push(referenceOf(parsed.value, zone));
+  }
+  return references;
+}

@@ -1,0 +1,193 @@
+/**
+ * From final and executed to settled: what is settled by now, block for block, for the streams, the queries and the
+ * latencies. Outcomes are kept in the log, so that a slow reader costs a cursor and nothing else.
+ */
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { type BlockOutcome, decodeOutcome, encodeOutcome } from "../codec/outcome.ts";
+import type { Block, Certificate, Height } from "../consensus/types.ts";
+import { height as toHeight } from "../consensus/types.ts";
+import type { ExecutedBlock } from "../ledger/types.ts";
+import type { Store } from "../storage/types.ts";
+import type { Clock } from "./ports.ts";
+import type { Observer, SettledBlock } from "./services.ts";
+import { type Pending, pendingKey, type Submissions } from "./submissions.ts";
+
+export interface Settlement {
+  /** Every block up to it is executed here and settled. */
+  readonly height: Height;
+  readonly payments: number;
+  /** The core says so; execution may still be behind. */
+  settle(height: Height, finalization: Certificate): void;
+  executed(block: Block, result: ExecutedBlock): void;
+  /** The finalization that settled the newest height the core knows. */
+  readonly finalization: Certificate | undefined;
+  outcome(height: Height): Promise<BlockOutcome | undefined>;
+  /** Height of an executed message by institution and key, or by hash, as far as memory reaches. */
+  heightOfMessage(institution: number, messageKey: Uint8Array): Height | undefined;
+  heightOfHash(messageHash: Uint8Array): Height | undefined;
+  stream(fromHeight: number, signal: AbortSignal): AsyncIterable<SettledBlock>;
+  stop(): void;
+}
+
+export interface SettlementOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly observe: Observer;
+  readonly submissions: Submissions;
+  readonly rememberedBlocks: number;
+  readonly rememberedMessages: number;
+  /** From the log at start. */
+  readonly settled: { readonly height: Height; readonly finalization: Certificate | undefined };
+  readonly executedHeight: Height;
+}
+
+export function createSettlement(options: SettlementOptions): Settlement {
+  const { clock, store, observe, submissions } = options;
+  const outcomes = new Map<Height, BlockOutcome>();
+  const byKey = new Map<string, Height>();
+  const byHash = new Map<string, Height>();
+  const acceptedIn = new Map<Height, Pending[]>();
+  let executed = options.executedHeight;
+  let core = options.settled.height;
+  let finalization = options.settled.finalization;
+  let visible = toHeight(Math.min(core, executed));
+  let payments = 0;
+  let stopped = false;
+  let waiting: (() => void)[] = [];
+
+  function remember(outcome: BlockOutcome): void {
+    outcomes.set(outcome.height, outcome);
+    for (const message of outcome.messages) {
+      byKey.set(pendingKey(message.institution, message.messageKey), outcome.height);
+      byHash.set(bytesToHex(message.messageHash), outcome.height);
+    }
+    trim(outcomes, options.rememberedBlocks);
+    trim(byKey, options.rememberedMessages);
+    trim(byHash, options.rememberedMessages);
+  }
+
+  /** Own submissions of the block leave the queue; a message of the same key but another hash is not this one. */
+  function complete(outcome: BlockOutcome): void {
+    const done: Pending[] = [];
+    for (const message of outcome.messages) {
+      const pending = submissions.find(message.institution, message.messageKey);
+      if (!pending || bytesToHex(pending.submission.hash) !== bytesToHex(message.messageHash)) continue;
+      submissions.complete(message.institution, message.messageKey);
+      submissions.accept(pending, clock.now().monotonic);
+      done.push(pending);
+    }
+    if (done.length > 0) acceptedIn.set(outcome.height, done);
+  }
+
+  function advance(): void {
+    const next = toHeight(Math.min(core, executed));
+    for (let at = visible + 1; at <= next; at++) {
+      const done = acceptedIn.get(toHeight(at)) ?? [];
+      acceptedIn.delete(toHeight(at));
+      observe({ kind: "block-settled", height: at });
+      for (const { submission, acceptedAt } of done) {
+        const milliseconds = clock.now().monotonic - (acceptedAt ?? clock.now().monotonic);
+        observe({ kind: "message-settled", payments: submission.message.header.count, milliseconds });
+      }
+    }
+    if (next <= visible) return;
+    visible = next;
+    wake();
+  }
+
+  function wake(): void {
+    const readers = waiting;
+    waiting = [];
+    for (const go of readers) go();
+  }
+
+  async function outcome(height: Height): Promise<BlockOutcome | undefined> {
+    const known = outcomes.get(height);
+    if (known) return known;
+    const bytes = await store.outcome(height);
+    if (!bytes) return undefined;
+    const read = decodeOutcome(bytes);
+    if (read.kind === "refused") throw new Error(`stored outcome of height ${height}: ${read.error.reason}`);
+    return read.value;
+  }
+
+  async function settledBlock(height: Height): Promise<SettledBlock | undefined> {
+    const [final, result] = [await store.finalBlock(height), await outcome(height)];
+    if (!final || !result) return undefined;
+    const { view, epoch, time } = final.block.header;
+    const { receiptsRoot, messages } = result;
+    return { height, view, epoch, time, block: final.block.hash, receiptsRoot, messages };
+  }
+
+  async function* stream(fromHeight: number, signal: AbortSignal): AsyncGenerator<SettledBlock> {
+    let at = fromHeight === 0 ? visible + 1 : fromHeight;
+    while (!signal.aborted && !stopped) {
+      if (at > visible) {
+        await changed(signal);
+        continue;
+      }
+      if (at < store.lowestHeight) throw new RangeError(`blocks below ${store.lowestHeight} are not kept here`);
+      const block = await settledBlock(toHeight(at));
+      at += 1;
+      if (block && block.messages.length > 0) yield block;
+    }
+  }
+
+  function changed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      waiting.push(resolve);
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+
+  return {
+    get height() {
+      return visible;
+    },
+    get payments() {
+      return payments;
+    },
+    get finalization() {
+      return finalization;
+    },
+    settle(height, certificate) {
+      if (height <= core) return;
+      core = height;
+      finalization = certificate;
+      store.keep({ kind: "settled", height, finalization: certificate });
+      advance();
+    },
+    executed(block, { height, root, receiptsRoot, messages }) {
+      const result = { height, root, receiptsRoot, messages };
+      store.keep({ kind: "outcome", height, bytes: encodeOutcome(result) });
+      remember(result);
+      complete(result);
+      const settled = messages.reduce((sum, message) => sum + message.settled, 0);
+      const all = block.body.batches.reduce((sum, batch) => sum + batch.payments, 0);
+      payments += settled;
+      observe({ kind: "block-executed", height, settled, rejected: all - settled });
+      executed = height;
+      advance();
+    },
+    outcome,
+    heightOfMessage: (institution, messageKey) => byKey.get(pendingKey(institution, messageKey)),
+    heightOfHash: (hash) => byHash.get(bytesToHex(hash)),
+    stream(fromHeight, signal) {
+      if (fromHeight !== 0 && fromHeight < store.lowestHeight)
+        throw new RangeError(`blocks below ${store.lowestHeight} are not kept here`);
+      return stream(fromHeight, signal);
+    },
+    stop() {
+      stopped = true;
+      wake();
+    },
+  };
+}
+
+/** Forgets the oldest entries beyond the bound. */
+function trim<K, V>(map: Map<K, V>, bound: number): void {
+  for (const key of map.keys()) {
+    if (map.size <= bound) return;
+    map.delete(key);
+  }
+}

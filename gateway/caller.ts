@@ -12,17 +12,22 @@ export type Caller =
 /** Finds the caller of a request. */
 export function callerOf(gateway: Gateway, request: IncomingMessage): Caller {
   const directory = gateway.directory();
-  if (directory === undefined) return { kind: "refused", status: 503, reason: "the chain's directory is not agreed on yet" };
+  if (directory === undefined)
+    return { kind: "refused", status: 503, reason: "the chain's directory is not agreed on yet" };
   const named = request.headers["x-institution"];
   const bic = typeof named === "string" ? normalizeBic(named) : undefined;
   const subject = certificateSubject(request);
   if (subject === undefined && !gateway.config.allowInsecureInstitutionHeader) {
     return { kind: "refused", status: 401, reason: "a client certificate is needed" };
   }
-  if (subject === undefined && bic === undefined) return { kind: "refused", status: 401, reason: "the header x-institution names no BIC" };
+  if (subject === undefined && bic === undefined)
+    return { kind: "refused", status: 401, reason: "the header x-institution names no BIC" };
   for (const { index, bic: one, certificateSubject: registered } of directory.institutions.values()) {
     // A certificate registered for several institutions speaks for the one that the header names.
-    const speaks = subject === undefined ? one === bic : registered !== "" && registered === subject && (bic === undefined || bic === one);
+    const speaks =
+      subject === undefined
+        ? one === bic
+        : registered !== "" && registered === subject && (bic === undefined || bic === one);
     const institution = speaks ? gateway.institutions.get(one) : undefined;
     if (institution !== undefined) return { kind: "institution", institution, index };
   }

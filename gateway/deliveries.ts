@@ -3,7 +3,7 @@
  * fetched from the vault, checked against the message that settled, and written as its own pacs.008.
  */
 import { createHash } from "node:crypto";
-import type { SettledBlock, MessageOutcome } from "../proto/validator/v1/validator_pb.js";
+import type { MessageOutcome, SettledBlock } from "../proto/validator/v1/validator_pb.js";
 import { checkMessage, messageHash, type PaymentMessage, readRecord } from "../validator/codec/payment-message.ts";
 import { decodePrivatePayload, matchesMessage, type PrivateItem } from "../validator/codec/private-payload.ts";
 import type { Directory } from "./directory.ts";
@@ -23,7 +23,11 @@ export interface OpenedMessage {
 }
 
 /** Fetches a settled message and its private payload from any validator that has them; undefined while none does. */
-export function fetchMessage(validators: readonly Validator[], outcome: MessageOutcome, timeoutMs: number): Promise<OpenedMessage | undefined> {
+export function fetchMessage(
+  validators: readonly Validator[],
+  outcome: MessageOutcome,
+  timeoutMs: number,
+): Promise<OpenedMessage | undefined> {
   return askAny(validators, 0, async ({ client }) => {
     const { content, signed } = await client.getPrivate({ message: outcome.message }, { timeoutMs });
     return openMessage(outcome.message, signed, content);
@@ -48,7 +52,13 @@ export interface Place {
 }
 
 /** The feed entry for one credited institution: its settled payments of the message, in the version they came in. */
-export function deliveryEntry(outcome: MessageOutcome, opened: OpenedMessage, creditor: number, place: Place, directory: Directory): FeedEntry | undefined {
+export function deliveryEntry(
+  outcome: MessageOutcome,
+  opened: OpenedMessage,
+  creditor: number,
+  place: Place,
+  directory: Directory,
+): FeedEntry | undefined {
   const payments = paymentsTo(outcome, opened, creditor, directory);
   if (payments.length === 0) return undefined;
   const bicOf = (institution: number): string => directory.institutions.get(institution)?.bic ?? "";
@@ -76,7 +86,12 @@ export function deliveryEntry(outcome: MessageOutcome, opened: OpenedMessage, cr
   };
 }
 
-function paymentsTo(outcome: MessageOutcome, { message, items }: OpenedMessage, creditor: number, directory: Directory): SettledPayment[] {
+function paymentsTo(
+  outcome: MessageOutcome,
+  { message, items }: OpenedMessage,
+  creditor: number,
+  directory: Directory,
+): SettledPayment[] {
   const payments: SettledPayment[] = [];
   for (let at = 0; at < message.header.count; at++) {
     if ((outcome.reasons[at] ?? 0) !== 0) continue;

@@ -17,7 +17,8 @@ export async function serveFeed(feed: Feed, parameters: URLSearchParams, respons
   const wait = Number(parameters.get("wait") ?? "0");
   const follow = parameters.get("follow") === "true";
   if (!/^\d{1,15}$/.test(from)) return send(response, problem(400, "`from` is not a cursor"));
-  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) return send(response, problem(400, "`limit` is 1 to 1000"));
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
+    return send(response, problem(400, "`limit` is 1 to 1000"));
   if (!(wait >= 0 && wait <= MAX_WAIT)) return send(response, problem(400, "`wait` is 0 to 60 seconds"));
 
   const gone = new AbortController();

@@ -84,7 +84,9 @@ class JournalledFeed implements Feed {
 
   async append(entries: readonly FeedEntry[]): Promise<number> {
     const [height, position] = this.last;
-    const fresh = entries.filter((entry) => entry.height > height || (entry.height === height && entry.position > position));
+    const fresh = entries.filter(
+      (entry) => entry.height > height || (entry.height === height && entry.position > position),
+    );
     const newest = fresh.at(-1);
     if (newest === undefined) return 0;
     await this.journal.append(fresh.map((entry) => JSON.stringify(entry)));

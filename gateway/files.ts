@@ -73,13 +73,15 @@ export function createFiles(options: FileOptions): Files {
       const directory = options.directory();
       const institution = directory?.institution(client.bic);
       if (directory === undefined) return { kind: "unavailable", reason: "the chain's directory is not known yet" };
-      if (institution === undefined) return { kind: "unavailable", reason: "the institution is not in the chain's directory yet" };
+      if (institution === undefined)
+        return { kind: "unavailable", reason: "the institution is not in the chain's directory yet" };
       if (parsed.kind === "refused") return refuse(options, parsed.group, parsed.version, [parsed.finding]);
 
       const messageId = parsed.transfer.group.messageId ?? "";
       const key = `${institution}/${messageId}`;
       const current = running.get(key);
-      if (current !== undefined) return current.digest === file.digest ? current.answer : duplicate(options, parsed.transfer);
+      if (current !== undefined)
+        return current.digest === file.digest ? current.answer : duplicate(options, parsed.transfer);
       const answer = accept({ options, client, directory, institution, transfer: parsed.transfer, file, turn: turn++ });
       running.set(key, { digest: file.digest, answer });
       try {
@@ -107,7 +109,8 @@ async function accept(attempt: Attempt): Promise<FileAnswer> {
   const messageId = transfer.group.messageId ?? "";
   const before = options.intake.find(institution, messageId);
   if (before !== undefined && before.digest !== file.digest) return duplicate(options, transfer);
-  if (before !== undefined && (before.answered || before.parts.some(({ kind }) => kind !== "pending"))) return again(attempt, before);
+  if (before !== undefined && (before.answered || before.parts.some(({ kind }) => kind !== "pending")))
+    return again(attempt, before);
 
   const fits = (transaction: CreditTransfer["transactions"][number]): boolean =>
     fitsPrivateContent(transfer.version, messageId, transfer.group.paymentType, transaction);
@@ -116,20 +119,32 @@ async function accept(attempt: Attempt): Promise<FileAnswer> {
   if (checked.payments.length === 0) return refusePayments(options, transfer, checked.refused);
 
   const record = before === undefined ? undefined : await options.intake.record(institution, messageId);
-  const expiry = record?.expiry ?? options.now() + Math.min(options.messageLifetime, Math.floor(directory.expiryWindow * 0.9));
+  const expiry =
+    record?.expiry ?? options.now() + Math.min(options.messageLifetime, Math.floor(directory.expiryWindow * 0.9));
   const messages = await build(attempt, checked, expiry);
-  if (file.atomic && (messages.length > 1 || checked.refused.length > 0)) return refuseAtomic(options, transfer, checked.refused);
+  if (file.atomic && (messages.length > 1 || checked.refused.length > 0))
+    return refuseAtomic(options, transfer, checked.refused);
   if (record === undefined) {
     await options.intake.add(recordOf(attempt, checked, messages, expiry));
-  } else if (messages.length !== record.messages.length || messages.some(({ hash }, at) => hex(hash) !== record.messages[at]?.hash)) {
-    return { kind: "unavailable", reason: "the directory changed since the file was first tried: send it under a new message id" };
+  } else if (
+    messages.length !== record.messages.length ||
+    messages.some(({ hash }, at) => hex(hash) !== record.messages[at]?.hash)
+  ) {
+    return {
+      kind: "unavailable",
+      reason: "the directory changed since the file was first tried: send it under a new message id",
+    };
   }
-  return withSpan("gateway.file", { "payment.count": checked.payments.length, "message.count": messages.length }, async (_span, traceparent) => {
-    const started = performance.now();
-    const answer = await submitAll(attempt, messageId, messages, traceparent);
-    if (answer.kind === "accepted") options.metrics.acceptance.observe((performance.now() - started) / 1000);
-    return answer;
-  });
+  return withSpan(
+    "gateway.file",
+    { "payment.count": checked.payments.length, "message.count": messages.length },
+    async (_span, traceparent) => {
+      const started = performance.now();
+      const answer = await submitAll(attempt, messageId, messages, traceparent);
+      if (answer.kind === "accepted") options.metrics.acceptance.observe((performance.now() - started) / 1000);
+      return answer;
+    },
+  );
 }
 
 /** The answer of before, to the letter; a file that expired before it was accepted is answered with that. */
@@ -137,11 +152,21 @@ async function again({ options, institution, transfer }: Attempt, state: FileSta
   const record = await options.intake.record(institution, state.messageId);
   if (record === undefined) return { kind: "unavailable", reason: "the file's record is no longer kept" };
   options.metrics.files.inc({ result: "repeated" });
-  const report = reportOn(record, state, state.answered || state.parts.some(({ kind }) => kind === "settled") ? "accepted" : "now");
-  return report.status === "RJCT" ? { kind: "rejected", report } : { kind: "accepted", messageId: transfer.group.messageId ?? "", report };
+  const report = reportOn(
+    record,
+    state,
+    state.answered || state.parts.some(({ kind }) => kind === "settled") ? "accepted" : "now",
+  );
+  return report.status === "RJCT"
+    ? { kind: "rejected", report }
+    : { kind: "accepted", messageId: transfer.group.messageId ?? "", report };
 }
 
-async function build({ options, client, directory, institution, transfer, file }: Attempt, checked: Checked & { kind: "checked" }, expiry: number): Promise<SignedMessage[]> {
+async function build(
+  { options, client, directory, institution, transfer, file }: Attempt,
+  checked: Checked & { kind: "checked" },
+  expiry: number,
+): Promise<SignedMessage[]> {
   const { signer, zone } = client;
   const messages: SignedMessage[] = [];
   const building = { institution, directory, zone, atomic: file.atomic, expiry, signer, salts: options.salts };
@@ -153,13 +178,22 @@ async function build({ options, client, directory, institution, transfer, file }
   return messages;
 }
 
-async function submitAll({ options, institution, turn }: Attempt, messageId: string, messages: readonly SignedMessage[], traceparent: string): Promise<FileAnswer> {
+async function submitAll(
+  { options, institution, turn }: Attempt,
+  messageId: string,
+  messages: readonly SignedMessage[],
+  traceparent: string,
+): Promise<FileAnswer> {
   const outcomes: Submission[] = new Array(messages.length);
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let at = next++; at < messages.length; at = next++) {
       const { message, privatePayload } = messages[at]!;
-      const outcome = await submit(options.validators, message, privatePayload, { traceparent, timeoutMs: options.submitTimeout, first: turn + at });
+      const outcome = await submit(options.validators, message, privatePayload, {
+        traceparent,
+        timeoutMs: options.submitTimeout,
+        first: turn + at,
+      });
       options.metrics.submissions.inc({ outcome: outcome.kind });
       outcomes[at] = outcome;
       // The rest would only add to what is too much already.
@@ -174,7 +208,8 @@ async function submitAll({ options, institution, turn }: Attempt, messageId: str
     if (outcome === undefined) continue;
     if (outcome.kind === "unavailable") return { kind: "unavailable", reason: outcome.reason };
     if (outcome.kind === "busy") retryAfterMs = Math.max(retryAfterMs ?? 0, outcome.retryAfterMs);
-    if (outcome.kind === "refused") refusals.push({ part, code: isReasonCode(outcome.code) ? outcome.code : "NARR", message: outcome.reason });
+    if (outcome.kind === "refused")
+      refusals.push({ part, code: isReasonCode(outcome.code) ? outcome.code : "NARR", message: outcome.reason });
   }
   if (retryAfterMs !== undefined) return { kind: "busy", retryAfterMs };
   await options.intake.answer(institution, messageId, refusals);
@@ -186,7 +221,12 @@ async function submitAll({ options, institution, turn }: Attempt, messageId: str
   return report.status === "RJCT" ? { kind: "rejected", report } : { kind: "accepted", messageId, report };
 }
 
-function recordOf({ options, institution, transfer, file }: Attempt, checked: Checked & { kind: "checked" }, messages: readonly SignedMessage[], expiry: number): FileRecord {
+function recordOf(
+  { options, institution, transfer, file }: Attempt,
+  checked: Checked & { kind: "checked" },
+  messages: readonly SignedMessage[],
+  expiry: number,
+): FileRecord {
   const { group, transactions, version } = transfer;
   const refused = new Map(checked.refused.map((one) => [one.index, one.finding]));
   const uetrs = new Map(checked.payments.map((one) => [one.index, one.uetr]));
@@ -208,25 +248,39 @@ function recordOf({ options, institution, transfer, file }: Attempt, checked: Ch
     version,
     received: options.now(),
     expiry,
-    original: { creationTime: group.creationTime?.trim(), numberOfTransactions: group.numberOfTransactions?.trim(), controlSum: group.controlSum?.trim() },
+    original: {
+      creationTime: group.creationTime?.trim(),
+      numberOfTransactions: group.numberOfTransactions?.trim(),
+      controlSum: group.controlSum?.trim(),
+    },
     payments,
     messages: messages.map(({ key, hash, count: payments }) => ({ key: hex(key), hash: hex(hash), count: payments })),
   };
 }
 
 function duplicate(options: FileOptions, { group, version }: CreditTransfer): FileAnswer {
-  return refuse(options, group, version, [{ code: "DU01", element: "GrpHdr/MsgId", message: "this message id was used before with other content" }]);
+  return refuse(options, group, version, [
+    { code: "DU01", element: "GrpHdr/MsgId", message: "this message id was used before with other content" },
+  ]);
 }
 
 function refuseAtomic(options: FileOptions, transfer: CreditTransfer, refused: readonly RefusedPayment[]): FileAnswer {
   if (refused.length > 0) return refuse(options, transfer.group, transfer.version, [refused[0]!.finding]);
   return refuse(options, transfer.group, transfer.version, [
-    { code: "AM18", element: "GrpHdr/NbOfTxs", message: "all payments or none is possible for a file that fits one message only" },
+    {
+      code: "AM18",
+      element: "GrpHdr/NbOfTxs",
+      message: "all payments or none is possible for a file that fits one message only",
+    },
   ]);
 }
 
 /** Every payment is refused: so is the file, with each one's reason. */
-function refusePayments(options: FileOptions, transfer: CreditTransfer, refused: readonly RefusedPayment[]): FileAnswer {
+function refusePayments(
+  options: FileOptions,
+  transfer: CreditTransfer,
+  refused: readonly RefusedPayment[],
+): FileAnswer {
   const transactions = refused.map(({ index, finding }): TransactionStatus => {
     const { instructionId, endToEndId, transactionId, uetr } = transfer.transactions[index]!;
     return {
@@ -241,9 +295,17 @@ function refusePayments(options: FileOptions, transfer: CreditTransfer, refused:
   return refuse(options, transfer.group, transfer.version, [], transactions);
 }
 
-type Group = { readonly [K in "messageId" | "creationTime" | "numberOfTransactions" | "controlSum"]: string | undefined };
+type Group = {
+  readonly [K in "messageId" | "creationTime" | "numberOfTransactions" | "controlSum"]: string | undefined;
+};
 
-function refuse(options: FileOptions, group: Group, version: number | undefined, findings: readonly Finding[], transactions: readonly TransactionStatus[] = []): FileAnswer {
+function refuse(
+  options: FileOptions,
+  group: Group,
+  version: number | undefined,
+  findings: readonly Finding[],
+  transactions: readonly TransactionStatus[] = [],
+): FileAnswer {
   const original = {
     messageId: reference(group.messageId),
     creationTime: quotable(group.creationTime, /^[\dTZ:.+-]{10,35}$/),
@@ -257,7 +319,9 @@ function refuse(options: FileOptions, group: Group, version: number | undefined,
 
 /** Counts a file once, when its answer is known. */
 function count(metrics: Metrics, report: StatusReport): void {
-  metrics.files.inc({ result: report.status === "RJCT" ? "rejected" : report.status === "PART" ? "partial" : "accepted" });
+  metrics.files.inc({
+    result: report.status === "RJCT" ? "rejected" : report.status === "PART" ? "partial" : "accepted",
+  });
   for (const { code } of report.reasons) metrics.reasons.inc({ code });
   for (const { status, reason } of report.transactions) {
     metrics.payments.inc({ result: status === "RJCT" ? "rejected" : "accepted" });

@@ -7,7 +7,7 @@ import { deliveryEntry, fetchMessage, type OpenedMessage } from "./deliveries.ts
 import type { Directory } from "./directory.ts";
 import { type Feed, type FeedEntry, openFeed } from "./feed.ts";
 import { type Client, createFiles, type Files } from "./files.ts";
-import { type FileState, type Intake, openIntake, type Outcome } from "./intake.ts";
+import { type FileState, type Intake, type Outcome, openIntake } from "./intake.ts";
 import { reportVersionFor, writeStatusReport } from "./iso20022/pacs002.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { ALL_INSTITUTIONS, followSettlements, pause } from "./outcomes.ts";
@@ -41,7 +41,9 @@ export interface Gateway {
 }
 
 /** A gateway, or why it cannot start. */
-export type OpenResult = { readonly kind: "ok"; readonly gateway: Gateway } | { readonly kind: "invalid"; readonly message: string };
+export type OpenResult =
+  | { readonly kind: "ok"; readonly gateway: Gateway }
+  | { readonly kind: "invalid"; readonly message: string };
 
 const DIRECTORY_INTERVAL = 5_000;
 const DIRECTORY_RETRY = 300;
@@ -66,13 +68,20 @@ export async function openGateway(config: GatewayConfig, log: Logger): Promise<O
   return { kind: "ok", gateway: start(config, log, institutions, intake, salts) };
 }
 
-function start(config: GatewayConfig, log: Logger, institutions: ReadonlyMap<string, Institution>, intake: Intake, salts: Awaited<ReturnType<typeof readSalts>>): Gateway {
+function start(
+  config: GatewayConfig,
+  log: Logger,
+  institutions: ReadonlyMap<string, Institution>,
+  intake: Intake,
+  salts: Awaited<ReturnType<typeof readSalts>>,
+): Gateway {
   const metrics = createMetrics();
   const validators = connectValidators(config);
   const stop = new AbortController();
   const { signal } = stop;
-  const openStreams = new Set<string>();
   let directory: Directory | undefined;
+  /** Enough validators answered alike when last asked. */
+  let reachable = false;
 
   const files = createFiles({
     validators,
@@ -87,12 +96,23 @@ function start(config: GatewayConfig, log: Logger, institutions: ReadonlyMap<str
   const refresh = async (): Promise<void> => {
     while (!signal.aborted) {
       const newest = await fetchDirectory(validators, config.submitTimeout);
-      if (newest !== undefined && directory === undefined) log.info({ institutions: newest.institutions.size }, "directory agreed");
+      if (newest !== undefined && directory === undefined)
+        log.info({ institutions: newest.institutions.size }, "directory agreed");
+      reachable = newest !== undefined;
       directory = newest ?? directory;
-      await pause(directory === undefined ? DIRECTORY_RETRY : DIRECTORY_INTERVAL, signal);
+      await pause(!reachable ? DIRECTORY_RETRY : DIRECTORY_INTERVAL, signal);
     }
   };
-  const context: Context = { config, log, institutions, intake, metrics, validators, signal, directory: () => directory };
+  const context: Context = {
+    config,
+    log,
+    institutions,
+    intake,
+    metrics,
+    validators,
+    signal,
+    directory: () => directory,
+  };
   const follow = async (): Promise<void> => {
     while (directory === undefined && !signal.aborted) await pause(50, signal);
     if (directory === undefined) return;
@@ -103,17 +123,15 @@ function start(config: GatewayConfig, log: Logger, institutions: ReadonlyMap<str
       institution: institutions.size === 1 ? (directory.institution(only!) ?? ALL_INSTITUTIONS) : ALL_INSTITUTIONS,
       directory: () => directory!,
       onBlock: (block) => settle(context, block),
-      onStream: (seat, open) => {
-        if (open) openStreams.add(seat);
-        else openStreams.delete(seat);
-        metrics.streams.set({ seat }, open ? 1 : 0);
-      },
+      onStream: (seat, open) => metrics.streams.set({ seat }, open ? 1 : 0),
       onWarning: (seat, message) => log.warn({ seat, reason: message }, "settlements cannot be followed"),
       retryMs: STREAM_RETRY,
       signal,
     });
   };
-  const webhooks = [...institutions.values()].filter(({ webhook }) => webhook !== undefined).map((institution) => push(context, institution));
+  const webhooks = [...institutions.values()]
+    .filter(({ webhook }) => webhook !== undefined)
+    .map((institution) => push(context, institution));
   const running = [refresh(), follow(), ...webhooks];
   const failed = new Promise<never>((_, reject) => {
     for (const task of running) task.catch((error: unknown) => !signal.aborted && reject(error));
@@ -131,9 +149,7 @@ function start(config: GatewayConfig, log: Logger, institutions: ReadonlyMap<str
     directory: () => directory,
     notReady: () => {
       if (directory === undefined) return "the chain's directory is not agreed on yet";
-      let power = 0;
-      for (const seat of openStreams) power += directory.powers.get(seat) ?? 0;
-      return power > directory.faultPower ? undefined : "too few validators are connected to believe an outcome";
+      return reachable ? undefined : "too few validators answer to believe an outcome";
     },
     failed,
     async close() {
@@ -163,12 +179,19 @@ interface Context {
 async function settle(context: Context, block: SettledBlock): Promise<void> {
   const { intake, metrics } = context;
   for (const [position, outcome] of block.messages.entries()) await deliver(context, block, position, outcome);
-  const outcomes = block.messages.map(({ institution, messageKey, reasons }): Outcome => [institution, Buffer.from(messageKey).toString("hex"), reasons]);
+  const outcomes = block.messages.map(
+    ({ institution, messageKey, reasons }): Outcome => [institution, Buffer.from(messageKey).toString("hex"), reasons],
+  );
   await intake.settle(Number(block.height), Number(block.time), outcomes, (files) => report(context, block, files));
   metrics.height.set(Number(block.height));
 }
 
-async function deliver(context: Context, block: SettledBlock, position: number, outcome: MessageOutcome): Promise<void> {
+async function deliver(
+  context: Context,
+  block: SettledBlock,
+  position: number,
+  outcome: MessageOutcome,
+): Promise<void> {
   const directory = context.directory();
   if (directory === undefined) return;
   const ours = outcome.creditors.flatMap((index) => {
@@ -200,14 +223,21 @@ async function fetchUntilFound(context: Context, outcome: MessageOutcome): Promi
   // Stopping: the block is acted on again after the restart.
   if (signal.aborted) throw new Stopped();
   context.metrics.deliveries.inc({ kind: "undeliverable" });
-  log.error({ message: Buffer.from(outcome.message).toString("hex") }, "no validator serves the settled message: it was not delivered");
+  log.error(
+    { message: Buffer.from(outcome.message).toString("hex") },
+    "no validator serves the settled message: it was not delivered",
+  );
   return undefined;
 }
 
 class Stopped extends Error {}
 
 /** The final pacs.002 of files that have all their outcomes, to their senders. */
-async function report({ institutions, intake, metrics, directory }: Context, block: SettledBlock, files: readonly FileState[]): Promise<void> {
+async function report(
+  { institutions, intake, metrics, directory }: Context,
+  block: SettledBlock,
+  files: readonly FileState[],
+): Promise<void> {
   for (const [at, state] of files.entries()) {
     const bic = directory()?.institutions.get(state.institution)?.bic ?? "";
     const institution = institutions.get(bic);

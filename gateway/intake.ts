@@ -102,7 +102,12 @@ export interface Intake {
    * Records a block's outcomes, and as expired every message its time has outlived. Before that, `finished` is told of
    * the files whose messages all have an outcome now: after a crash in between it is told again.
    */
-  settle(height: number, time: number, outcomes: readonly Outcome[], finished: (files: readonly FileState[]) => Promise<void>): Promise<void>;
+  settle(
+    height: number,
+    time: number,
+    outcomes: readonly Outcome[],
+    finished: (files: readonly FileState[]) => Promise<void>,
+  ): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -199,7 +204,12 @@ class JournalledIntake implements Intake {
     this.applyAnswer(institution, messageId, refusals);
   }
 
-  async settle(height: number, time: number, outcomes: readonly Outcome[], finished: (files: readonly FileState[]) => Promise<void>): Promise<void> {
+  async settle(
+    height: number,
+    time: number,
+    outcomes: readonly Outcome[],
+    finished: (files: readonly FileState[]) => Promise<void>,
+  ): Promise<void> {
     if (height <= this.height) return;
     const known = outcomes.filter(([institution, key]) => this.knows(institution, key));
     const block: BlockRecord = {
@@ -209,7 +219,9 @@ class JournalledIntake implements Intake {
       expired: this.expiredAt(time, new Set(known.map(([institution, key]) => fileKey(institution, key)))),
     };
     const next = this.nextStates(block);
-    await finished([...next].filter(([, parts]) => isDone(parts)).map(([entry, parts]) => ({ ...stateOf(entry), parts })));
+    await finished(
+      [...next].filter(([, parts]) => isDone(parts)).map(([entry, parts]) => ({ ...stateOf(entry), parts })),
+    );
     const quiet = block.outcomes.length === 0 && block.expired.length === 0;
     if (!quiet || height - this.recordedHeight >= QUIET_BLOCKS) {
       await this.journal.append([JSON.stringify({ kind: "block", ...block })]);

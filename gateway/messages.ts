@@ -1,7 +1,15 @@
 /** From checked payments to numbered signed messages with their private payloads. */
 import { createHash } from "node:crypto";
 import { merkleRoot } from "../validator/codec/merkle.ts";
-import { buildMessage, creditTransfer, maxMessagePayments, messageHash, messageKey, recordLength, writeRecord } from "../validator/codec/payment-message.ts";
+import {
+  buildMessage,
+  creditTransfer,
+  maxMessagePayments,
+  messageHash,
+  messageKey,
+  recordLength,
+  writeRecord,
+} from "../validator/codec/payment-message.ts";
 import { encodePrivatePayload, maxPrivateContent, type PrivateItem } from "../validator/codec/private-payload.ts";
 import type { Digest } from "../validator/consensus/types.ts";
 import type { Directory } from "./directory.ts";
@@ -39,7 +47,12 @@ const MAX_PRIVATE_BYTES = 2 * 1024 * 1024;
 const utf8 = new TextEncoder();
 
 /** True when the payment's private content fits what a message may hold of one payment. */
-export function fitsPrivateContent(version: Version, messageId: string, groupPaymentType: string, transaction: Transaction): boolean {
+export function fitsPrivateContent(
+  version: Version,
+  messageId: string,
+  groupPaymentType: string,
+  transaction: Transaction,
+): boolean {
   const { paymentType, terms, parties } = transaction;
   // Three bytes per UTF-16 unit at most, quotes doubled; the references beside it are short.
   if (paymentType.length + groupPaymentType.length + terms.length + parties.length < maxPrivateContent / 4) return true;
@@ -74,7 +87,13 @@ export function* buildMessages(
   if (chunk.length > 0) yield buildPart(messageId, part, chunk, contents, options);
 }
 
-function buildPart(messageId: string, part: number, payments: readonly Payment[], contents: readonly Uint8Array[], options: BuildOptions): SignedMessage {
+function buildPart(
+  messageId: string,
+  part: number,
+  payments: readonly Payment[],
+  contents: readonly Uint8Array[],
+  options: BuildOptions,
+): SignedMessage {
   const key = messageKey(messageId, part);
   const salts = options.salts.for(options.institution, key, payments.length);
   const records = new Uint8Array(recordLength * payments.length);
@@ -108,7 +127,13 @@ function buildPart(messageId: string, part: number, payments: readonly Payment[]
     privateRoot: merkleRoot(leaves),
   };
   const message = buildMessage(fields, records, (bytes) => options.signer.sign(bytes));
-  return { key, hash: messageHash(message), count: payments.length, message, privatePayload: encodePrivatePayload(items) };
+  return {
+    key,
+    hash: messageHash(message),
+    count: payments.length,
+    message,
+    privatePayload: encodePrivatePayload(items),
+  };
 }
 
 /** Zones count from 1 in messages; 0 is none. */

@@ -20,7 +20,13 @@ const feed = (summary: string): object => ({
       parameter("wait", "query", "Seconds to wait for a first entry, 0 to 60"),
       parameter("follow", "query", "`true`: keep streaming"),
     ],
-    responses: { 200: { description: "Entries", content: { "application/x-ndjson": {} } }, 400: refused, 403: refused, 410: refused, 429: refused },
+    responses: {
+      200: { description: "Entries", content: { "application/x-ndjson": {} } },
+      400: refused,
+      403: refused,
+      410: refused,
+      429: refused,
+    },
   },
 });
 
@@ -32,23 +38,45 @@ export const OPENAPI = {
       post: {
         summary: "Send a pacs.008.001 (.02 to .13)",
         parameters: [
-          parameter("x-institution", "header", "BIC; names the caller in development, or chooses among those of a certificate"),
+          parameter(
+            "x-institution",
+            "header",
+            "BIC; names the caller in development, or chooses among those of a certificate",
+          ),
           parameter("x-atomicity", "header", "`payment` (default) or `message`: all payments of the file or none"),
         ],
         requestBody: { required: true, content: { "application/xml": {} } },
-        responses: { 202: { ...report, description: "Accepted: pacs.002 ACTC or PART" }, 422: { ...report, description: "Rejected: pacs.002 RJCT" }, 401: refused, 403: refused, 415: refused, 429: refused, 503: refused },
+        responses: {
+          202: { ...report, description: "Accepted: pacs.002 ACTC or PART" },
+          422: { ...report, description: "Rejected: pacs.002 RJCT" },
+          401: refused,
+          403: refused,
+          415: refused,
+          429: refused,
+          503: refused,
+        },
       },
     },
     "/messages/{messageId}": {
-      get: { summary: "Status of a file", parameters: [parameter("messageId", "path", "MsgId of the file")], responses: { 200: report, 404: refused } },
+      get: {
+        summary: "Status of a file",
+        parameters: [parameter("messageId", "path", "MsgId of the file")],
+        responses: { 200: report, 404: refused },
+      },
     },
     "/payments/{uetr}": {
-      get: { summary: "Status of a payment", parameters: [parameter("uetr", "path", "UETR")], responses: { 200: report, 400: refused, 404: refused } },
+      get: {
+        summary: "Status of a payment",
+        parameters: [parameter("uetr", "path", "UETR")],
+        responses: { 200: report, 400: refused, 404: refused },
+      },
     },
     "/institutions/{bic}/feed": feed("Settled payments to the institution, each message once, as pacs.008"),
     "/institutions/{bic}/reports": feed("Final pacs.002 of each file the institution sent"),
     "/healthz": { get: { summary: "Alive", responses: { 200: { description: "ok" } } } },
-    "/readyz": { get: { summary: "Ready", responses: { 200: { description: "ready" }, 503: { description: "why not" } } } },
+    "/readyz": {
+      get: { summary: "Ready", responses: { 200: { description: "ready" }, 503: { description: "why not" } } },
+    },
     "/metrics": { get: { summary: "Prometheus metrics", responses: { 200: { description: "metrics" } } } },
   },
 } as const;

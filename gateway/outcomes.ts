@@ -61,11 +61,20 @@ export async function followSettlements(options: FollowOptions): Promise<void> {
 }
 
 /** Keeps one validator's stream open, from above the agreed height on. */
-async function watch(options: FollowOptions, agreed: Agreement<SettledBlock>, { seat, client }: Validator, changes: Notifier, signal: AbortSignal): Promise<void> {
+async function watch(
+  options: FollowOptions,
+  agreed: Agreement<SettledBlock>,
+  { seat, client }: Validator,
+  changes: Notifier,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     try {
       const request = { fromHeight: BigInt(agreed.height + 1), institution: options.institution };
-      for await (const block of client.watchSettlements(request, { signal, onHeader: () => options.onStream(seat, true) })) {
+      for await (const block of client.watchSettlements(request, {
+        signal,
+        onHeader: () => options.onStream(seat, true),
+      })) {
         const height = Number(block.height);
         agreed.report({ seat, height, identity: identityOf(block), block });
         changes.notify();
@@ -75,7 +84,8 @@ async function watch(options: FollowOptions, agreed: Agreement<SettledBlock>, { 
     } catch (error) {
       if (signal.aborted) break;
       const failure = ConnectError.from(error);
-      if (failure.code === Code.OutOfRange) options.onWarning(seat, "it no longer keeps the blocks this gateway needs next");
+      if (failure.code === Code.OutOfRange)
+        options.onWarning(seat, "it no longer keeps the blocks this gateway needs next");
       else if (failure.code !== Code.Unavailable && failure.code !== Code.Aborted && failure.code !== Code.Canceled) {
         options.onWarning(seat, failure.message);
       }

@@ -15,16 +15,27 @@ const MAX_ASKED = 8;
 const ASK_TIMEOUT = 2_000;
 
 /** The status of a file that the institution sent. */
-export async function messageStatus(gateway: Gateway, institution: number, messageId: string, xml: boolean): Promise<Answer> {
+export async function messageStatus(
+  gateway: Gateway,
+  institution: number,
+  messageId: string,
+  xml: boolean,
+): Promise<Answer> {
   const state = gateway.intake.find(institution, messageId);
   const record = state === undefined ? undefined : await gateway.intake.record(institution, messageId);
-  if (state === undefined || record === undefined) return problem(404, "this gateway took no file of this message id from you");
+  if (state === undefined || record === undefined)
+    return problem(404, "this gateway took no file of this message id from you");
   const report = reportOn(record, state, "now", await orderedParts(gateway, record, state));
   return xml ? xmlReport(200, report) : jsonReport(200, report, settledAt(state));
 }
 
 /** The status of one payment that the institution sent or received. */
-export async function paymentStatus(gateway: Gateway, institution: number, text: string, xml: boolean): Promise<Answer> {
+export async function paymentStatus(
+  gateway: Gateway,
+  institution: number,
+  text: string,
+  xml: boolean,
+): Promise<Answer> {
   const uetr = normalizeUuid(text);
   if (uetr === undefined) return problem(400, "this is not a UETR");
   const found = gateway.intake.findByUetr(uetr);
@@ -46,13 +57,19 @@ function settledAt(state: FileState): { heights: readonly number[] } {
 }
 
 /** Which pending messages are in a block already, as any validator says: a hint between accepted and settled. */
-async function orderedParts({ validators }: Gateway, record: FileRecord, state: FileState): Promise<(part: number) => boolean> {
+async function orderedParts(
+  { validators }: Gateway,
+  record: FileRecord,
+  state: FileState,
+): Promise<(part: number) => boolean> {
   const ordered = new Set<number>();
   const pending = state.parts.flatMap((part, at) => (part.kind === "pending" ? [at] : [])).slice(0, MAX_ASKED);
   await Promise.all(
     pending.map(async (part) => {
       const messageKey = Buffer.from(record.messages[part]!.key, "hex");
-      const answer = await askAny(validators, part, ({ client }) => client.getMessage({ institution: record.institution, messageKey }, { timeoutMs: ASK_TIMEOUT }));
+      const answer = await askAny(validators, part, ({ client }) =>
+        client.getMessage({ institution: record.institution, messageKey }, { timeoutMs: ASK_TIMEOUT }),
+      );
       if (answer?.state === State.ORDERED || answer?.state === State.SETTLED) ordered.add(part);
     }),
   );
@@ -64,11 +81,17 @@ async function ledgerStatus(gateway: Gateway, caller: number, uetr: string): Pro
   const directory = gateway.directory();
   if (directory === undefined) return problem(503, "the chain's directory is not agreed on yet");
   const bytes = uuidToBytes(uetr);
-  for (const institution of [caller, ...[...directory.institutions.keys()].filter((one) => one !== caller).slice(0, 64)]) {
+  for (const institution of [
+    caller,
+    ...[...directory.institutions.keys()].filter((one) => one !== caller).slice(0, 64),
+  ]) {
     const answer = await agreedPayment(gateway, directory, institution, bytes);
     if (answer === undefined) continue;
     const record = readRecord(answer.record, 0);
-    const parties = [directory.accounts.get(record.debtor)?.institution, directory.accounts.get(record.creditor)?.institution];
+    const parties = [
+      directory.accounts.get(record.debtor)?.institution,
+      directory.accounts.get(record.creditor)?.institution,
+    ];
     if (!parties.includes(caller)) continue;
     const status = answer.reason === 0 ? { status: "ACSC" } : { status: "RJCT", reason: reasonOf(answer.reason) };
     const body = { uetr, ...status, heights: [answer.height], from: directory.institutions.get(institution)?.bic };
@@ -83,7 +106,12 @@ interface AgreedPayment {
   readonly record: Uint8Array;
 }
 
-async function agreedPayment({ validators }: Gateway, directory: Directory, institution: number, uetr: Uint8Array): Promise<AgreedPayment | undefined> {
+async function agreedPayment(
+  { validators }: Gateway,
+  directory: Directory,
+  institution: number,
+  uetr: Uint8Array,
+): Promise<AgreedPayment | undefined> {
   const power = new Map<string, number>();
   const answers = await Promise.all(
     validators.map(async ({ seat, client }) => {

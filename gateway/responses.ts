@@ -12,7 +12,12 @@ export interface Answer {
 /** Sends an answer whole. */
 export function send(response: ServerResponse, { status, type, body, headers }: Answer): void {
   const length = String(Buffer.byteLength(body));
-  response.writeHead(status, { "content-type": type, "content-length": length, "cache-control": "no-store", ...headers });
+  response.writeHead(status, {
+    "content-type": type,
+    "content-length": length,
+    "cache-control": "no-store",
+    ...headers,
+  });
   response.end(body);
 }
 
@@ -23,7 +28,10 @@ export function problem(status: number, detail: string): Answer {
 
 /** A problem that passes. */
 export function retryLater(status: 429 | 503, milliseconds: number, detail: string): Answer {
-  return { ...problem(status, detail), headers: { "retry-after": String(Math.max(1, Math.ceil(milliseconds / 1000))) } };
+  return {
+    ...problem(status, detail),
+    headers: { "retry-after": String(Math.max(1, Math.ceil(milliseconds / 1000))) },
+  };
 }
 
 /** True when XML is asked for by name. */
@@ -43,6 +51,13 @@ export function xmlReport(status: number, report: StatusReport): Answer {
 
 export function jsonReport(status: number, report: StatusReport, more: Readonly<Record<string, unknown>> = {}): Answer {
   const { original, reasons, transactions, time } = report;
-  const body = { messageId: original.messageId, status: report.status, time: new Date(time).toISOString(), reasons, payments: transactions, ...more };
+  const body = {
+    messageId: original.messageId,
+    status: report.status,
+    time: new Date(time).toISOString(),
+    reasons,
+    payments: transactions,
+    ...more,
+  };
   return { status, type: "application/json", body: `${JSON.stringify(body)}\n` };
 }

@@ -9,9 +9,9 @@ import type { GatewayConfig } from "./config.ts";
 import { serveFeed } from "./feed-http.ts";
 import type { Gateway, Institution } from "./gateway.ts";
 import { creditTransferParser, type Parsed } from "./iso20022/parse.ts";
-import { type Answer, problem, reportAnswer, retryLater, send, wantsXml } from "./responses.ts";
-import { messageStatus, paymentStatus } from "./queries.ts";
 import { OPENAPI } from "./openapi.ts";
+import { messageStatus, paymentStatus } from "./queries.ts";
+import { type Answer, problem, reportAnswer, retryLater, send, wantsXml } from "./responses.ts";
 
 /** Makes the server, not listening yet. Requests are bounded in size, number and time. */
 export function createGatewayServer(gateway: Gateway, log: Logger): Server {
@@ -68,18 +68,29 @@ function createHandler(gateway: Gateway, log: Logger): (request: IncomingMessage
   };
 }
 
-async function route(gateway: Gateway, budget: Budget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function route(
+  gateway: Gateway,
+  budget: Budget,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const url = new URL(request.url ?? "/", "http://gateway");
   const parts = url.pathname.split("/").slice(1).map(decode);
   const [first, second, third] = parts;
   if (parts.includes(undefined)) return send(response, problem(400, "the path is not valid"));
   const open = health(gateway, url.pathname);
   if (open !== undefined) return send(response, await open);
-  if (url.pathname === "/openapi.json") return send(response, { status: 200, type: "application/json", body: JSON.stringify(OPENAPI) });
+  if (url.pathname === "/openapi.json")
+    return send(response, { status: 200, type: "application/json", body: JSON.stringify(OPENAPI) });
 
   const isFile = url.pathname === "/iso20022";
-  if (isFile !== (request.method === "POST")) return send(response, { ...problem(405, "the method is not allowed here"), headers: { allow: isFile ? "POST" : "GET" } });
-  if (!isFile && request.method !== "GET") return send(response, { ...problem(405, "the method is not allowed here"), headers: { allow: "GET" } });
+  if (isFile !== (request.method === "POST"))
+    return send(response, {
+      ...problem(405, "the method is not allowed here"),
+      headers: { allow: isFile ? "POST" : "GET" },
+    });
+  if (!isFile && request.method !== "GET")
+    return send(response, { ...problem(405, "the method is not allowed here"), headers: { allow: "GET" } });
   const caller = callerOf(gateway, request);
   if (caller.kind === "refused") return send(response, problem(caller.status, caller.reason));
 
@@ -92,10 +103,15 @@ async function route(gateway: Gateway, budget: Budget, request: IncomingMessage,
   }
   if (first === "institutions" && parts.length === 3 && (third === "feed" || third === "reports")) {
     if (second !== caller.institution.bic) return send(response, problem(403, "this feed is another institution's"));
-    if (budget.waiting >= gateway.config.limits.maxWaiting) return send(response, retryLater(429, 1000, "too many readers wait"));
+    if (budget.waiting >= gateway.config.limits.maxWaiting)
+      return send(response, retryLater(429, 1000, "too many readers wait"));
     budget.waiting += 1;
     try {
-      return await serveFeed(third === "feed" ? caller.institution.feed : caller.institution.reports, url.searchParams, response);
+      return await serveFeed(
+        third === "feed" ? caller.institution.feed : caller.institution.reports,
+        url.searchParams,
+        response,
+      );
     } finally {
       budget.waiting -= 1;
     }
@@ -115,7 +131,11 @@ function health(gateway: Gateway, path: string): Promise<Answer> | undefined {
   if (path === "/healthz") return Promise.resolve({ status: 200, type: "text/plain", body: "ok\n" });
   if (path === "/readyz") {
     const reason = gateway.notReady();
-    return Promise.resolve({ status: reason === undefined ? 200 : 503, type: "text/plain", body: `${reason ?? "ready"}\n` });
+    return Promise.resolve({
+      status: reason === undefined ? 200 : 503,
+      type: "text/plain",
+      body: `${reason ?? "ready"}\n`,
+    });
   }
   if (path === "/metrics") {
     const { registry } = gateway.metrics;
@@ -124,12 +144,19 @@ function health(gateway: Gateway, path: string): Promise<Answer> | undefined {
   return undefined;
 }
 
-async function takeFile(gateway: Gateway, budget: Budget, institution: Institution, request: IncomingMessage): Promise<Answer> {
+async function takeFile(
+  gateway: Gateway,
+  budget: Budget,
+  institution: Institution,
+  request: IncomingMessage,
+): Promise<Answer> {
   const { limits } = gateway.config;
   const type = request.headers["content-type"] ?? "application/xml";
   if (!/xml|octet-stream/i.test(type)) return closing(problem(415, "the body must be XML"));
-  if (request.headers["content-encoding"] !== undefined) return closing(problem(415, "the body must not be compressed"));
-  if (budget.files >= limits.maxConcurrentFiles) return closing(retryLater(429, 1000, "too many files are being taken"));
+  if (request.headers["content-encoding"] !== undefined)
+    return closing(problem(415, "the body must not be compressed"));
+  if (budget.files >= limits.maxConcurrentFiles)
+    return closing(retryLater(429, 1000, "too many files are being taken"));
   const atomicity = request.headers["x-atomicity"];
   if (atomicity !== undefined && atomicity !== "message" && atomicity !== "payment") {
     return closing(problem(400, "x-atomicity is `payment` or `message`"));
@@ -145,7 +172,13 @@ async function takeFile(gateway: Gateway, budget: Budget, institution: Instituti
     switch (answer.kind) {
       case "accepted": {
         const body = reportAnswer(202, answer.report, request);
-        return { ...body, headers: { location: `/messages/${encodeURIComponent(answer.messageId)}`, "x-message-id": encodeURIComponent(answer.messageId) } };
+        return {
+          ...body,
+          headers: {
+            location: `/messages/${encodeURIComponent(answer.messageId)}`,
+            "x-message-id": encodeURIComponent(answer.messageId),
+          },
+        };
       }
       case "rejected":
         return reportAnswer(422, answer.report, request);
@@ -167,25 +200,35 @@ function closing(answer: Answer): Answer {
 
 type Read = { readonly parsed: Parsed; readonly digest: string };
 
-/** Parses the body as it comes. A refused document is not read on. */
-async function readFile(limits: GatewayConfig["limits"], budget: Budget, request: IncomingMessage): Promise<Read | "busy" | "aborted"> {
+/** Parses the body as it comes. */
+async function readFile(
+  limits: GatewayConfig["limits"],
+  budget: Budget,
+  request: IncomingMessage,
+): Promise<Read | "busy" | "aborted"> {
   const parser = creditTransferParser({ maxBytes: limits.maxFileBytes, maxTransactions: limits.maxTransactions });
   const digest = createHash("sha256");
   let held = 0;
+  let counted = 0;
+  let open = true;
   try {
-    for await (const chunk of request) {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       const bytes = chunk as Buffer;
       held += bytes.length;
-      budget.bytes += bytes.length;
-      if (budget.bytes > limits.maxFileBytes * MAX_BUFFERED) return "busy";
-      digest.update(bytes);
-      if (!parser.push(bytes)) break;
+      if (open) {
+        budget.bytes += bytes.length;
+        counted += bytes.length;
+        if (budget.bytes > limits.maxFileBytes * MAX_BUFFERED) return "busy";
+        digest.update(bytes);
+        open = parser.push(bytes);
+        // What follows a fault is read to its end, so that the sender gets to see the answer; but not for ever.
+      } else if (held > limits.maxFileBytes * 2) break;
     }
-    return request.errored === null ? { parsed: parser.end(), digest: digest.digest("hex") } : "aborted";
+    return { parsed: parser.end(), digest: digest.digest("hex") };
   } catch {
     // The client went away in the middle of its body.
     return "aborted";
   } finally {
-    budget.bytes -= held;
+    budget.bytes -= counted;
   }
 }

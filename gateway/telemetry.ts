@@ -17,7 +17,11 @@ export function startTelemetry(environment: NodeJS.ProcessEnv): () => Promise<vo
 }
 
 /** A span around work, with the W3C traceparent that continues it elsewhere (empty when nothing is traced). */
-export async function withSpan<T>(name: string, attributes: Record<string, string | number>, work: (span: Span, traceparent: string) => Promise<T>): Promise<T> {
+export async function withSpan<T>(
+  name: string,
+  attributes: Record<string, string | number>,
+  work: (span: Span, traceparent: string) => Promise<T>,
+): Promise<T> {
   return trace.getTracer("gateway").startActiveSpan(name, { attributes }, async (span) => {
     const carrier: { traceparent?: string } = {};
     propagation.inject(context.active(), carrier);

@@ -38,12 +38,27 @@ export async function runWebhook(options: WebhookOptions): Promise<void> {
   }
 }
 
-async function deliver(options: WebhookOptions, cursor: string, entry: { kind: string; name: string; messageId: string; uetrs: readonly string[]; xml: string }): Promise<void> {
+async function deliver(
+  options: WebhookOptions,
+  cursor: string,
+  entry: { kind: string; name: string; messageId: string; uetrs: readonly string[]; xml: string },
+): Promise<void> {
   const { url, signal, retry, timeout } = options;
-  const headers = { "content-type": "application/xml", "x-feed-cursor": cursor, "x-message-name": entry.name, "x-message-id": encodeURIComponent(entry.messageId) };
+  const headers = {
+    "content-type": "application/xml",
+    "x-feed-cursor": cursor,
+    "x-message-name": entry.name,
+    "x-message-id": encodeURIComponent(entry.messageId),
+  };
   for (let delay = retry.first; !signal.aborted; delay = Math.min(delay * 2, retry.last)) {
     try {
-      const response = await fetch(url, { method: "POST", headers, body: entry.xml, redirect: "error", signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]) });
+      const response = await fetch(url, {
+        method: "POST",
+        headers,
+        body: entry.xml,
+        redirect: "error",
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
+      });
       await response.body?.cancel();
       if (response.ok) return;
     } catch {

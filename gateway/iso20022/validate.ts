@@ -90,7 +90,12 @@ interface Context {
   unreadableAmounts: number;
 }
 
-function contextOf(transfer: CreditTransfer, sender: string, participants: Participants, fits: (transaction: Transaction) => boolean): Context {
+function contextOf(
+  transfer: CreditTransfer,
+  sender: string,
+  participants: Participants,
+  fits: (transaction: Transaction) => boolean,
+): Context {
   const { group } = transfer;
   return {
     transfer,

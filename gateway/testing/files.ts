@@ -40,7 +40,8 @@ export function uetrAt(index: number): string {
 export function writeFile(file: TestFile = {}): string {
   const { version = 8, payments = [{}] } = file;
   const bic = version >= 3 ? "BICFI" : "BIC";
-  const agent = (name: string, value: string): string => `<${name}><FinInstnId><${bic}>${value}</${bic}></FinInstnId></${name}>`;
+  const agent = (name: string, value: string): string =>
+    `<${name}><FinInstnId><${bic}>${value}</${bic}></FinInstnId></${name}>`;
   return `${file.head ?? '<?xml version="1.0" encoding="UTF-8"?>'}
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:${nameOf(version)}"><FIToFICstmrCdtTrf>
   <GrpHdr><MsgId>${file.messageId ?? "FILE-1"}</MsgId><CreDtTm>${file.creationTime ?? "2026-11-23T09:00:00Z"}</CreDtTm>
@@ -51,7 +52,12 @@ ${payments.map((payment, at) => writePayment(payment, at + 1, version, agent)).j
 `;
 }
 
-function writePayment(payment: TestPayment, index: number, version: number, agent: (name: string, value: string) => string): string {
+function writePayment(
+  payment: TestPayment,
+  index: number,
+  version: number,
+  agent: (name: string, value: string) => string,
+): string {
   const given = "uetr" in payment ? payment.uetr : version >= 8 ? uetrAt(index) : undefined;
   const uetr = given === undefined ? "" : `<UETR>${given}</UETR>`;
   const transactionId = "transactionId" in payment ? payment.transactionId : `TX-${index}`;

@@ -8,11 +8,11 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import {
   type GetDirectoryResponse,
   GetDirectoryResponseSchema,
-  GetMessageResponse_State as State,
+  SubmitResponse_Outcome as Outcome,
   type SettledBlock,
   SettledBlockSchema,
   SettlementService,
-  SubmitResponse_Outcome as Outcome,
+  GetMessageResponse_State as State,
   type SubmitResponseSchema,
 } from "../../proto/validator/v1/validator_pb.js";
 import { messageHash, parseMessage, readRecord } from "../../validator/codec/payment-message.ts";
@@ -83,10 +83,13 @@ export async function startSwarm(seats: readonly string[] = ["a", "b", "c", "d"]
       },
       getMessage({ institution, messageKey }) {
         for (const block of blocks) {
-          const outcome = block.messages.find((one) => one.institution === institution && hex(one.messageKey) === hex(messageKey));
+          const outcome = block.messages.find(
+            (one) => one.institution === institution && hex(one.messageKey) === hex(messageKey),
+          );
           if (outcome !== undefined) return { state: State.SETTLED, height: block.height, outcome };
         }
-        for (const { message } of held.values()) if (hex(message.subarray(16, 48)) === hex(messageKey)) return { state: State.ORDERED };
+        for (const { message } of held.values())
+          if (hex(message.subarray(16, 48)) === hex(messageKey)) return { state: State.ORDERED };
         return { state: State.UNKNOWN };
       },
       getPayment({ institution, uetr }) {
@@ -97,7 +100,13 @@ export async function startSwarm(seats: readonly string[] = ["a", "b", "c", "d"]
             for (let at = 0; at < parsed.value.header.count; at++) {
               if (hex(readRecord(parsed.value.records, at).uetr) !== hex(uetr)) continue;
               const record = parsed.value.records.slice(64 * at, 64 * at + 64);
-              return { state: State.SETTLED, height: block.height, reason: outcome.reasons[at] ?? 0, messageKey: outcome.messageKey, record };
+              return {
+                state: State.SETTLED,
+                height: block.height,
+                reason: outcome.reasons[at] ?? 0,
+                messageKey: outcome.messageKey,
+                record,
+              };
             }
           }
         }
@@ -123,7 +132,10 @@ export async function startSwarm(seats: readonly string[] = ["a", "b", "c", "d"]
   }
 
   return Object.assign(swarm, {
-    validators: seats.map((seat, at) => ({ seat, url: `http://127.0.0.1:${(servers[at]!.address() as AddressInfo).port}` })),
+    validators: seats.map((seat, at) => ({
+      seat,
+      url: `http://127.0.0.1:${(servers[at]!.address() as AddressInfo).port}`,
+    })),
     settle(reason: (payment: number, message: number) => number = () => 0, time = Date.now()) {
       const waiting = [...held.values()].filter(({ settled }) => !settled);
       const messages = waiting.map((one, at) => {
@@ -131,7 +143,14 @@ export async function startSwarm(seats: readonly string[] = ["a", "b", "c", "d"]
         return outcomeOf(one.message, (payment) => reason(payment, at));
       });
       const height = BigInt(blocks.length + 1);
-      const block = create(SettledBlockSchema, { height, view: height, time: BigInt(time), block: new Uint8Array(32).fill(Number(height)), receiptsRoot: new Uint8Array(32).fill(1), messages });
+      const block = create(SettledBlockSchema, {
+        height,
+        view: height,
+        time: BigInt(time),
+        block: new Uint8Array(32).fill(Number(height)),
+        receiptsRoot: new Uint8Array(32).fill(1),
+        messages,
+      });
       blocks.push(block);
       grown.resolve();
       grown = Promise.withResolvers();
@@ -154,7 +173,8 @@ function outcomeOf(message: Uint8Array, reason: (payment: number) => number) {
   const reasons = Uint8Array.from({ length: header.count }, (_, at) => reason(at));
   const settled = reasons.filter((code) => code === 0).length;
   const creditors = new Set<number>();
-  for (const [at, code] of reasons.entries()) if (code === 0) creditors.add(Math.floor(readRecord(records, at).creditor / 2));
+  for (const [at, code] of reasons.entries())
+    if (code === 0) creditors.add(Math.floor(readRecord(records, at).creditor / 2));
   return {
     institution: header.institution,
     messageKey: header.messageKey,
@@ -171,7 +191,9 @@ export function testDirectory(seats: readonly string[] = ["a", "b", "c", "d"]): 
   return create(GetDirectoryResponseSchema, {
     chainId: new Uint8Array(32).fill(3),
     institutions: BANKS.map((bic, index) => ({ index, bic, key: new Uint8Array(32), certificateSubject: `CN=${bic}` })),
-    accounts: BANKS.flatMap((_, institution) => ["EUR", "USD"].map((currency, at) => ({ index: 2 * institution + at, institution, currency }))),
+    accounts: BANKS.flatMap((_, institution) =>
+      ["EUR", "USD"].map((currency, at) => ({ index: 2 * institution + at, institution, currency })),
+    ),
     expiryWindow: 86_400_000n,
     members: seats.map((seat) => ({ seat, power: 1n, region: seat })),
     faultPower: BigInt(Math.floor((seats.length - 1) / 3)),

@@ -1,0 +1,263 @@
+/** Whole validators in one process and virtual time: shipped driver, storage, ledger and signatures over simulated clock, network and disk. */
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { buildMessage, creditTransfer, messageKey, recordLength, writeRecord } from "../../codec/payment-message.ts";
+import type { GovernanceTransaction } from "../../consensus/types.ts";
+import { blsSigner } from "../../crypto/bls.ts";
+import { type Ed25519Signer, ed25519Signer } from "../../crypto/ed25519.ts";
+import { sha256 } from "../../crypto/hash.ts";
+import { type GenesisDocument, parseGenesis } from "../../ledger/genesis.ts";
+import { type ActionDocument, buildTransaction } from "../../ledger/governance.ts";
+import { createSimClock, createSimWorld, type SimClock, type SimWorld } from "../../simulator/ports/sim-clock.ts";
+import { createSimDisk, type SimDisk } from "../../simulator/ports/sim-disk.ts";
+import { createSimNetwork, type SimNetwork, type SimNetworkPort } from "../../simulator/ports/sim-network.ts";
+import { slowDisk } from "../../simulator/ports/slow-disk.ts";
+import { openStore } from "../../storage/store.ts";
+import { type Driver, startDriver } from "../driver.ts";
+import type { Limits } from "../limits.ts";
+import type { DriverEvent, SettledBlock, SubmitResult } from "../services.ts";
+
+export const regions = ["eu-west", "us-east", "ap-south", "eu-north"] as const;
+const seeded = (name: string) => sha256(new TextEncoder().encode(name));
+
+export interface SwarmOptions {
+  readonly seed: number;
+  readonly members?: number;
+  readonly parameters?: Record<string, number | string>;
+  readonly limits?: Partial<Limits>;
+}
+
+export interface Node {
+  readonly name: string;
+  readonly disk: SimDisk;
+  clock: SimClock;
+  port: SimNetworkPort;
+  driver: Driver | undefined;
+  /** Milliseconds before each sync of its disk. */
+  syncDelay: number;
+  readonly events: DriverEvent[];
+  readonly failures: unknown[];
+}
+
+export interface MessageOptions {
+  readonly id: string;
+  readonly payments?: number;
+  readonly institution?: number;
+  /** Each; minor units. */
+  readonly amount?: number;
+  /** Milliseconds from now. */
+  readonly life?: number;
+}
+
+export interface Swarm {
+  readonly world: SimWorld;
+  readonly network: SimNetwork;
+  readonly nodes: readonly Node[];
+  start(index: number): Promise<void>;
+  startAll(): Promise<void>;
+  /** The process dies at once; what its disk had not synced may be lost. */
+  crash(index: number): void;
+  message(options: MessageOptions): Uint8Array;
+  /** The promise goes on while the world runs. */
+  submit(index: number, message: Uint8Array): { result: SubmitResult | undefined };
+  governance(sequence: number, action: ActionDocument): GovernanceTransaction;
+  until(condition: () => boolean, limitMs: number): Promise<void>;
+  settled(index: number): number;
+  driver(index: number): Driver;
+  /** Settled blocks of a node from a height on, as its stream gives them. */
+  stream(index: number, from: number): { readonly blocks: SettledBlock[]; stop(): void };
+}
+
+export function createSwarm(options: SwarmOptions): Swarm {
+  const world = createSimWorld(options.seed);
+  const network = createSimNetwork(world);
+  const count = options.members ?? 4;
+  const keys = Array.from({ length: count }, (_, i) => ({
+    bls: blsSigner(seeded(`bls ${i}`)),
+    peer: ed25519Signer(seeded(`peer ${i}`)),
+  }));
+  const institutions = Array.from({ length: 4 }, (_, i) => ed25519Signer(seeded(`institution ${i}`)));
+  const governor = ed25519Signer(seeded("governance"));
+  const start = world.now() + 1_767_225_600_000 - 1_000;
+  const document: GenesisDocument = {
+    chainName: "test",
+    time: start,
+    members: keys.map(({ bls, peer }, i) => ({
+      id: `seat-${i}`,
+      power: 1,
+      region: regions[i % regions.length] ?? "eu-west",
+      zones: [],
+      blsKey: bytesToHex(bls.publicKey),
+      peerKey: bytesToHex(peer.publicKey),
+      proofOfPossession: bytesToHex(bls.provePossession(peer.publicKey)),
+    })),
+    parameters: options.parameters ?? {},
+    governance: { threshold: 1, keys: [bytesToHex(governor.publicKey)] },
+    institutions: institutions.map((signer, i) => ({
+      bic: `QSW${"ABCD"[i]}DEFFXXX`,
+      key: bytesToHex(signer.publicKey),
+    })),
+    accounts: institutions.map((_, i) => ({
+      institution: `QSW${"ABCD"[i]}DEFFXXX`,
+      currency: "EUR",
+      openingBalance: 1_000_000_000,
+    })),
+  };
+  const parsed = parseGenesis(document);
+  if (parsed.kind === "refused") throw new Error(parsed.reasons.join("\n"));
+  const chain = { genesis: parsed.genesis, chainId: parsed.chainId };
+
+  const nodes: Node[] = keys.map(({ peer }) => {
+    const name = bytesToHex(peer.publicKey);
+    return {
+      name,
+      disk: createSimDisk(world.random),
+      clock: createSimClock(world),
+      port: network.join(name),
+      driver: undefined,
+      syncDelay: 0,
+      events: [],
+      failures: [],
+    };
+  });
+  const nodeAt = (index: number): Node => {
+    const node = nodes[index];
+    if (!node) throw new Error(`no node ${index}`);
+    return node;
+  };
+  const driver = (index: number): Driver => {
+    const running = nodeAt(index).driver;
+    if (!running) throw new Error(`node ${index} is not running`);
+    return running;
+  };
+
+  async function startNode(index: number): Promise<void> {
+    const node = nodeAt(index);
+    const signers = keys[index];
+    if (!signers) throw new Error(`no keys ${index}`);
+    node.clock = createSimClock(world);
+    node.port = network.join(node.name);
+    const random = (bytes: number) => Uint8Array.from({ length: bytes }, () => Math.floor(world.random() * 256));
+    const disk = slowDisk(node.disk, world, () => node.syncDelay);
+    const opening = await openStore(disk, "/volume", { random, segmentBytes: 1 << 18, leastFree: 1 << 12 });
+    if (opening.kind === "fault")
+      throw new Error(`${opening.fault.kind} ${opening.fault.path}: ${opening.fault.message}`);
+    const { clock } = node;
+    let live: Driver | undefined;
+    await startDriver({
+      clock,
+      network: node.port,
+      store: opening.store,
+      chain,
+      signers,
+      peerName: (peerKey) => peerKey,
+      addressesOf: () => [],
+      ...(options.limits ? { limits: options.limits } : {}),
+      observe: (event) => node.events.push(event),
+      onFatal: (error) => node.failures.push(error),
+    }).then((started) => {
+      live = started;
+    });
+    node.driver = live;
+  }
+
+  /** Starting needs virtual time to pass where the disk is slow or execution yields. */
+  async function runUntilDone(work: Promise<void>): Promise<void> {
+    let done = false;
+    let failed: unknown;
+    work.then(
+      () => {
+        done = true;
+      },
+      (error: unknown) => {
+        failed = error;
+        done = true;
+      },
+    );
+    await world.until(() => done, 60_000);
+    if (failed) throw failed;
+  }
+
+  const swarm: Swarm = {
+    world,
+    network,
+    nodes,
+    driver,
+    start: (index) => runUntilDone(startNode(index)),
+    async startAll() {
+      for (let i = 0; i < count; i++) await swarm.start(i);
+    },
+    crash(index) {
+      const node = nodeAt(index);
+      node.clock.stop();
+      node.port.crash();
+      node.disk.crash(world.random);
+      node.driver = undefined;
+    },
+    message({ id, payments = 1, institution = 0, amount = 1, life = 3_600_000 }) {
+      const records = new Uint8Array(payments * recordLength);
+      for (let i = 0; i < payments; i++) {
+        writeRecord(records, i, {
+          uetr: seeded(`uetr ${institution} ${id} ${i}`).subarray(0, 16),
+          debtor: institution,
+          creditor: (institution + 1) % 4,
+          amount,
+          currency: 978,
+          purpose: 0,
+          valueDate: 20_260_101,
+          commitment: new Uint8Array(24),
+        });
+      }
+      const fields = {
+        kind: creditTransfer,
+        institution,
+        zone: 0,
+        atomic: false,
+        messageKey: messageKey(id),
+        chainId: chain.chainId,
+        expiry: Math.floor(nodeAt(0).clock.now().wall) + life,
+        privateRoot: new Uint8Array(32),
+      };
+      const signer = institutions[institution] as Ed25519Signer;
+      return buildMessage(fields, records, (bytes) => signer.sign(bytes));
+    },
+    submit(index, message) {
+      const outcome: { result: SubmitResult | undefined } = { result: undefined };
+      void driver(index)
+        .services.submit(message, undefined, "")
+        .then((result) => {
+          outcome.result = result;
+        });
+      return outcome;
+    },
+    governance: (sequence, action) =>
+      buildTransaction(chain.chainId, sequence, action, [{ key: 0, sign: (bytes) => governor.sign(bytes) }]),
+    async until(condition, limitMs) {
+      const reached = await world.until(() => condition() || nodes.some((node) => node.failures.length > 0), limitMs);
+      const failure = nodes.flatMap((node) => node.failures)[0];
+      if (failure) throw failure;
+      if (!reached) throw new Error(`not reached in ${limitMs} ms of virtual time:\n${describe(nodes)}`);
+    },
+    settled: (index) => driver(index).services.status().settledPayments,
+    stream(index, from) {
+      const blocks: SettledBlock[] = [];
+      const controller = new AbortController();
+      const read = async () => {
+        for await (const block of driver(index).services.settlements(from, controller.signal)) blocks.push(block);
+      };
+      void read();
+      return { blocks, stop: () => controller.abort() };
+    },
+  };
+  return swarm;
+}
+
+function describe(nodes: readonly Node[]): string {
+  return nodes
+    .map((node, i) => {
+      if (!node.driver) return `node ${i}: down`;
+      const { view, finalizedHeight, executedHeight, settledHeight, notReady, leader } = node.driver.services.status();
+      const last = node.events.slice(-8).map((event) => JSON.stringify(event));
+      return `node ${i}: view ${view} (leader ${leader}) final ${finalizedHeight} executed ${executedHeight} settled ${settledHeight} ${notReady}\n  ${last.join("\n  ")}`;
+    })
+    .join("\n");
+}

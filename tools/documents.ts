@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defaultParameters, type ParameterRow, parameterTable } from "../validator/consensus/parameters.ts";
+import { rpcDocuments } from "../validator/rpc/documents.ts";
 
 export interface Document {
   /** From the repository's root. */
@@ -10,7 +11,7 @@ export interface Document {
 }
 
 export function documents(): readonly Document[] {
-  return [parametersPage(), corePage()];
+  return [parametersPage(), corePage(), ...rpcDocuments()];
 }
 
 const made = (from: string) => `<!-- Made by \`npm run generate\` from ${from}. -->\n`;

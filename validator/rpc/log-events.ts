@@ -78,13 +78,21 @@ export const logEvents = {
     help: "A member was not heard for unreachableAfterMs. Check its process and the network between.",
   },
   "peer-reachable": { level: "info", fields: ["peer", "silentMs"], help: "An unreachable member is heard again." },
-  "peer-penalized": { level: "warn", fields: ["peer", "reason"], help: "A peer sent bytes that cannot be honest." },
+  "peer-penalized": {
+    level: "warn",
+    fields: ["peer", "reason"],
+    help: "A peer sent bytes that cannot be honest. Once may be an old version; again and again, look at that member.",
+  },
   equivocation: {
     level: "error",
     fields: ["peer", "evidence"],
     help: "A member signed two things the rules forbid together. Keep the evidence; its power is removed at the next epoch.",
   },
-  "bad-vote": { level: "warn", fields: ["signer", "vote"], help: "A member's vote does not verify." },
+  "bad-vote": {
+    level: "warn",
+    fields: ["signer", "vote"],
+    help: "A member's vote does not verify. Tell the member: its key or its software is wrong.",
+  },
   quarantined: {
     level: "error",
     fields: ["height", "own", "certified"],
@@ -96,7 +104,7 @@ export const logEvents = {
     help: "The disk failed: nothing is signed until it recovers. Free space or replace the volume.",
   },
   "disk-recovered": { level: "info", fields: [], help: "The disk works again." },
-  "voting-stopped": { level: "warn", fields: ["reason"], help: "Nothing is signed, for the reason given." },
+  "voting-stopped": { level: "warn", fields: ["reason"], help: "Nothing is signed, for the reason given. Signing resumes by itself once that is over." },
   "voting-resumed": { level: "info", fields: ["reason"], help: "Signing goes on." },
   "rpc-failed": {
     level: "error",
@@ -124,7 +132,7 @@ export function logEventsDocument(): string {
       `| \`${name}\` | ${row.level} | ${row.fields.map((field) => `\`${field}\``).join(", ")} | ${row.help} |`,
   );
   return [
-    "<!-- Generated from validator/rpc/log-events.ts by `npm run generate`. -->",
+    "<!-- Made by `npm run generate` from validator/rpc/log-events.ts. -->",
     "# Log events of a validator",
     "",
     "One JSON object a line on standard output: `time` (ms since the Unix epoch), `level`, `seat`, `event`, and the fields of the event. Text is cut at 256 characters (`stack` at 4,096). Keys, payloads and names are never logged.",

@@ -260,7 +260,7 @@ export function metricsDocument(): string {
     ([name, row]) => `| \`${name}\` | ${row.type} | ${labelText(row)} | ${row.unit} | ${row.owner} | ${row.help} |`,
   );
   return [
-    "<!-- Generated from validator/rpc/metrics-table.ts by `npm run generate`. -->",
+    "<!-- Made by `npm run generate` from validator/rpc/metrics-table.ts. -->",
     "# Metrics of a validator",
     "",
     "Served as `/metrics` on the metrics port, in Prometheus' text format. Every series carries `seat`. Besides these, prom-client's process metrics (`process_*`, `nodejs_*`).",

@@ -13,7 +13,7 @@ import type { SeatView } from "./embedded/fleet-state.ts";
 import type { Live } from "./embedded/live.ts";
 import { hex } from "./embedded/seat-status.ts";
 import { readPayments } from "./payments.ts";
-import { fetchProof, findProof } from "./proof-view.ts";
+import { explainProof, proofBytes } from "./proof-view.ts";
 
 /** What a page that opens later gets of the past. */
 const kept = { blocks: 48, figures: 600, payments: 12 };
@@ -91,8 +91,8 @@ export function consoleSource(fleet: Fleet, live: Live): ClosableSource {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    proof: (uetr) => findProof(fleet, uetr),
-    proofBytes: (uetr) => fetchProof(fleet, uetr),
+    proof: (uetr) => explainProof(fleet, uetr),
+    proofBytes: (uetr) => proofBytes(fleet, uetr),
     close: () => {
       clearInterval(timer);
       for (const stop of stops) stop();

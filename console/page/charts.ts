@@ -5,7 +5,7 @@ import { byId, setText } from "./dom.ts";
 import { milliseconds, perSecond } from "./format.ts";
 
 const mostPoints = 600;
-const height = 190;
+const height = 200;
 
 export interface ChartsView {
   readonly show: (figures: readonly ConsoleFigures[]) => void;
@@ -66,7 +66,7 @@ function createChart(id: string, lines: readonly Line[]): (points: readonly Cons
         padding: [12, 8, 0, 0],
         scales: { y: { range: (_, __, top) => [0, top > 0 ? top * 1.2 : 10] } },
         axes: [
-          { ...axis, grid: { show: false }, values: (_, times) => times.map(clock), space: 90 },
+          { ...axis, size: 30, grid: { show: false }, values: (_, times) => times.map(clock), space: 90 },
           { ...axis, size: 46, space: 36, values: (_, values) => values.map((value) => perSecond(value)) },
         ],
         series: [

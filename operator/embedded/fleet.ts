@@ -52,8 +52,11 @@ export interface FleetOptions {
 
 /** From the start of the first process to readiness, ms. */
 const startMs = 60_000;
-/** Exit codes after which a validator is not started again: usage, damaged volume, wrong genesis (validator/config.ts). */
-const finalExitCodes = [2, 3, 5];
+/**
+ * Exit codes after which starting again does not help. Validator: usage, damaged volume, wrong genesis
+ * (validator/config.ts). Gateway: wrong configuration (EX_CONFIG).
+ */
+const finalExitCodes = { validator: [2, 3, 5], gateway: [78] };
 /** A process that ends this often before it is ready will not get better. */
 const startAttempts = 4;
 const programs = {
@@ -152,7 +155,7 @@ function createBoot(
       program: programs.validator,
       args: ["--config", config],
       logFile: logOf(seat.identity),
-      finalExitCodes,
+      finalExitCodes: finalExitCodes.validator,
     });
   }
 
@@ -206,6 +209,7 @@ function createBoot(
         program: programs.gateway,
         args: ["--config", config],
         logFile: logOf(gatewayName),
+        finalExitCodes: finalExitCodes.gateway,
       });
       await awaitGateway(ports, over.signal);
       progress(`the gateway takes ISO 20022 files at http://127.0.0.1:${ports.gateway}/iso20022`);

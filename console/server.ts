@@ -53,10 +53,9 @@ export async function startConsole(source: ConsoleSource, port: number): Promise
         "application/json",
         JSON.stringify({ reason: "A UETR has 36 characters, such as 8a562c67-ca16-48ba-b074-65581be6f001." }),
       );
-    if (pathname === "/proof") {
-      const proof = await source.proof(uetr);
-      return reply(response, proof.kind === "proof" ? 200 : 404, "application/json", JSON.stringify(proof));
-    }
+    // Also "there is none" is an answer: the page asked a fair question.
+    if (pathname === "/proof")
+      return reply(response, 200, "application/json", JSON.stringify(await source.proof(uetr)));
     const bytes = await source.proofBytes(uetr);
     if (bytes === undefined) return reply(response, 404, "text/plain", "No proof.\n");
     response.setHeader("content-disposition", `attachment; filename="${uetr}.proof"`);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Reply } from "./ports.ts";
 import { createSwarm, type Swarm } from "./testing/swarm.ts";
 
 const everyone = [0, 1, 2, 3] as const;
@@ -7,20 +8,272 @@ const allSettled =
   () =>
     who.every((i) => swarm.settled(i) === payments);
 
-/** Roots after the lowest height that all of them have executed. */
-function expectSameRoots(swarm: Swarm, who: readonly number[] = everyone): void {
-  const statuses = who.map((i) => swarm.driver(i).services.status());
-  expect(new Set(statuses.map(({ executedHeight, stateRoot }) => `${executedHeight} ${stateRoot}`)).size).toBe(1);
+/** Runs until all of them stand at one executed height, and compares their roots there. */
+async function expectSameRoots(swarm: Swarm, who: readonly number[] = everyone): Promise<void> {
+  const statuses = () => who.map((i) => swarm.driver(i).services.status());
+  await swarm.until(() => new Set(statuses().map(({ executedHeight }) => executedHeight)).size === 1, 10_000);
+  expect(new Set(statuses().map(({ stateRoot }) => stateRoot)).size).toBe(1);
+}
+
+async function settle(swarm: Swarm, index: number, id: string, payments = 10): Promise<void> {
+  const sent = swarm.submit(index, swarm.message({ id, payments }));
+  await swarm.until(() => sent.result !== undefined, 10_000);
+  expect(sent.result).toMatchObject({ kind: "accepted" });
 }
 
 describe("four validators", () => {
   test("a message is accepted, final, executed and settled on every one, and their roots agree", async () => {
     const swarm = createSwarm({ seed: 1 });
     await swarm.startAll();
-    const sent = swarm.submit(0, swarm.message({ id: "m1", payments: 10 }));
-    await swarm.until(() => sent.result !== undefined, 1_000);
-    expect(sent.result?.kind).toBe("accepted");
+    await swarm.world.runFor(3_000);
+    const before = swarm.world.now();
+    await settle(swarm, 0, "m1");
+    const accepted = swarm.world.now() - before;
     await swarm.until(allSettled(swarm, 10), 2_000);
-    expectSameRoots(swarm);
+    expect(swarm.world.now() - before).toBeLessThan(60);
+    await expectSameRoots(swarm);
+  });
+
+  test("the same message again has the same answer; another under its id is refused", async () => {
+    const swarm = createSwarm({ seed: 2 });
+    await swarm.startAll();
+    const message = swarm.message({ id: "m1" });
+    const twice = [
+      swarm.submit(0, message),
+      swarm.submit(0, message),
+      swarm.submit(0, swarm.message({ id: "m1", amount: 7 })),
+    ];
+    await swarm.until(() => twice.every(({ result }) => result !== undefined), 1_000);
+    expect(twice.map(({ result }) => result?.kind)).toEqual(["accepted", "accepted", "refused"]);
+    await swarm.until(allSettled(swarm, 1), 2_000);
+    const later = swarm.submit(2, message);
+    await swarm.until(() => later.result !== undefined, 1_000);
+    expect(later.result?.kind).toBe("accepted");
+    await swarm.world.runFor(1_000);
+    expect(swarm.settled(0)).toBe(1);
+  });
+
+  test("many messages at many validators fill batches while others travel", async () => {
+    const swarm = createSwarm({ seed: 3 });
+    await swarm.startAll();
+    for (let i = 0; i < 200; i++) {
+      swarm.submit(i % 4, swarm.message({ id: `m${i}`, payments: 5, institution: i % 4 }));
+      if (i % 8 === 7) await swarm.world.runFor(1);
+    }
+    await swarm.until(allSettled(swarm, 1_000), 5_000);
+    await expectSameRoots(swarm);
+    const sealed = swarm.nodes.flatMap((node) => node.events.filter((event) => event.kind === "batch-sealed"));
+    expect(sealed.length).toBeLessThan(100);
+    expect(swarm.driver(0).services.status().queuedPayments).toBe(0);
+  });
+
+  test("settled blocks stream in order, once, from any height", async () => {
+    const swarm = createSwarm({ seed: 4 });
+    await swarm.startAll();
+    const early = swarm.stream(1, 1);
+    for (let i = 0; i < 5; i++) await settle(swarm, i % 4, `m${i}`);
+    await swarm.until(allSettled(swarm, 50), 2_000);
+    const late = swarm.stream(1, 1);
+    const messages = () => [early, late].map(({ blocks }) => blocks.flatMap((block) => block.messages).length);
+    await swarm.until(() => messages().every((count) => count === 5), 1_000);
+    expect(late.blocks).toEqual(early.blocks);
+    const heights = early.blocks.map(({ height }) => height);
+    expect(heights).toEqual([...new Set(heights)].sort((a, b) => a - b));
+    early.stop();
+    late.stop();
+  });
+});
+
+describe("crashes", () => {
+  test("one dies under load: the others go on; it comes back, catches up and has the same root", async () => {
+    const swarm = createSwarm({ seed: 5 });
+    await swarm.startAll();
+    for (let i = 0; i < 10; i++) await settle(swarm, i % 4, `a${i}`);
+    swarm.crash(3);
+    for (let i = 0; i < 20; i++) await settle(swarm, i % 3, `b${i}`);
+    await swarm.until(allSettled(swarm, 300, [0, 1, 2]), 20_000);
+    await swarm.start(3);
+    await swarm.until(
+      () => swarm.driver(3).services.status().executedHeight >= swarm.driver(0).services.status().finalizedHeight - 1,
+      20_000,
+    );
+    await settle(swarm, 3, "back");
+    await expectSameRoots(swarm);
+  });
+
+  test("two of four dead: nothing is final; restarted, it goes on and nothing accepted is lost", async () => {
+    const swarm = createSwarm({ seed: 6 });
+    await swarm.startAll();
+    await settle(swarm, 0, "a");
+    swarm.crash(1);
+    swarm.crash(2);
+    const sent = swarm.submit(0, swarm.message({ id: "b", payments: 10 }));
+    await swarm.until(() => sent.result !== undefined, 20_000);
+    const height = swarm.driver(0).services.status().finalizedHeight;
+    await swarm.world.runFor(5_000);
+    expect(swarm.driver(0).services.status().finalizedHeight).toBeLessThanOrEqual(height + 2);
+    expect(sent.result?.kind).toBe("accepted");
+    await swarm.start(1);
+    await swarm.start(2);
+    const stream = swarm.stream(0, 1);
+    await swarm.until(() => stream.blocks.flatMap(({ messages }) => messages).length === 2, 60_000);
+    await expectSameRoots(swarm);
+  });
+
+  test("all four die at once, right after an acceptance: restarted, the message settles", async () => {
+    const swarm = createSwarm({ seed: 7 });
+    await swarm.startAll();
+    for (let i = 0; i < 5; i++) await settle(swarm, i % 4, `a${i}`);
+    await settle(swarm, 0, "last");
+    for (const i of everyone) swarm.crash(i);
+    await swarm.world.runFor(500);
+    await swarm.startAll();
+    const streams = everyone.map((i) => swarm.stream(i, 1));
+    await swarm.until(
+      () => streams.every(({ blocks }) => blocks.flatMap(({ messages }) => messages).length === 6),
+      60_000,
+    );
+    await expectSameRoots(swarm);
+    await settle(swarm, 1, "next");
+  });
+});
+
+describe("epochs", () => {
+  test("a governance transaction closes the epoch: the next begins on every validator, and one that slept follows", async () => {
+    const swarm = createSwarm({ seed: 10 });
+    await swarm.startAll();
+    await settle(swarm, 0, "a");
+    swarm.crash(2);
+    const transaction = swarm.governance(0, { kind: "set-parameters", parameters: { idleInterval: 400 } });
+    expect(await swarm.driver(0).services.submitGovernance(transaction.bytes)).toMatchObject({ kind: "accepted" });
+    await swarm.until(() => [0, 1, 3].every((i) => swarm.driver(i).services.status().epoch === 1), 20_000);
+    await settle(swarm, 1, "b");
+    await swarm.start(2);
+    await swarm.until(() => swarm.driver(2).services.status().epoch === 1, 20_000);
+    await settle(swarm, 2, "c");
+    const streams = everyone.map((i) => swarm.stream(i, 1));
+    await swarm.until(
+      () => streams.every(({ blocks }) => blocks.flatMap(({ messages }) => messages).length === 3),
+      20_000,
+    );
+    await expectSameRoots(swarm);
+  });
+
+  test("short epochs and checkpoints: restarts begin at the checkpoint", async () => {
+    const swarm = createSwarm({ seed: 11, parameters: { epochBlocks: 12, checkpointInterval: 5, idleInterval: 50 } });
+    await swarm.startAll();
+    for (let i = 0; i < 20; i++) await settle(swarm, i % 4, `a${i}`);
+    for (const i of everyone) swarm.crash(i);
+    await swarm.startAll();
+    for (let i = 0; i < 5; i++) await settle(swarm, i % 4, `b${i}`);
+    await expectSameRoots(swarm);
+    expect(swarm.driver(0).services.status().epoch).toBeGreaterThan(0);
+  });
+});
+
+describe("clocks", () => {
+  test("a wall clock that jumps stops the votes of its validator until it is back", async () => {
+    const swarm = createSwarm({ seed: 12 });
+    await swarm.startAll();
+    swarm.nodes[0]!.clock.stepWall(-3_600_000);
+    await swarm.until(() => !swarm.driver(0).services.status().voting, 2_000);
+    expect(swarm.driver(0).services.status().notReady).toMatch(/wall clock stepped by -3600000 ms/);
+    await settle(swarm, 1, "a");
+    swarm.nodes[0]!.clock.stepWall(3_600_000);
+    await swarm.until(() => swarm.driver(0).services.status().voting, 2_000);
+    await swarm.until(allSettled(swarm, 10), 20_000);
+  });
+
+  test("all clocks jump forward together, as after a suspended machine: it goes on by itself", async () => {
+    const swarm = createSwarm({ seed: 13 });
+    await swarm.startAll();
+    for (const node of swarm.nodes) node.clock.stepWall(86_400_000);
+    await swarm.until(() => everyone.every((i) => !swarm.driver(i).services.status().voting), 2_000);
+    await swarm.until(() => everyone.every((i) => swarm.driver(i).services.status().voting), 20_000);
+    await settle(swarm, 1, "a");
+  });
+});
+
+describe("networks", () => {
+  test("loss, duplication and reordering delay, and change nothing else", async () => {
+    const swarm = createSwarm({ seed: 14 });
+    await swarm.startAll();
+    for (const from of swarm.nodes)
+      for (const to of swarm.nodes)
+        if (from !== to) swarm.network.link(from.name, to.name, { loss: 0.1, duplicate: 0.2, delay: [1, 40] });
+    for (let i = 0; i < 10; i++) await settle(swarm, i % 4, `m${i}`);
+    await swarm.until(allSettled(swarm, 100), 60_000);
+    await expectSameRoots(swarm);
+  });
+
+  test("a minority that was cut off follows once the cut heals", async () => {
+    const swarm = createSwarm({ seed: 15 });
+    await swarm.startAll();
+    await settle(swarm, 0, "a");
+    const names = swarm.nodes.map(({ name }) => name);
+    swarm.network.partition([names.slice(0, 3), names.slice(3)]);
+    for (let i = 0; i < 10; i++) await settle(swarm, i % 3, `b${i}`);
+    await swarm.until(() => swarm.driver(3).services.status().notReady !== "", 5_000);
+    swarm.network.heal();
+    await swarm.until(allSettled(swarm, 110), 60_000);
+    await expectSameRoots(swarm);
+  });
+
+  test("bytes that are no message are refused, and their sender is penalized", async () => {
+    const swarm = createSwarm({ seed: 16 });
+    await swarm.startAll();
+    swarm.nodes[3]!.port.broadcast(new Uint8Array([1, 2, 3, 4]));
+    const replies: Reply[] = [];
+    const bytes = new Uint8Array(40).fill(255);
+    void swarm.nodes[3]!.port.request(swarm.nodes[0]!.name, "batch", bytes, 1_000).then((reply) => replies.push(reply));
+    await settle(swarm, 0, "a");
+    await swarm.until(() => replies.length > 0, 1_000);
+    expect(replies[0]).toMatchObject({ kind: "failed", failure: { kind: "refused" } });
+    expect(swarm.network.penalties.filter(({ peer }) => peer === swarm.nodes[3]!.name).length).toBe(4);
+  });
+});
+
+test("a seed is a run: the same events in the same order", async () => {
+  const run = async () => {
+    const swarm = createSwarm({ seed: 17 });
+    await swarm.startAll();
+    for (let i = 0; i < 5; i++) await settle(swarm, i % 4, `m${i}`);
+    await swarm.world.runFor(2_000);
+    return { events: swarm.world.events(), now: swarm.world.now(), told: swarm.nodes.map(({ events }) => events) };
+  };
+  expect(await run()).toEqual(await run());
+});
+
+describe("disks", () => {
+  test("one slow disk delays nobody else", async () => {
+    const swarm = createSwarm({ seed: 8 });
+    await swarm.startAll();
+    (swarm.nodes[2] ?? swarm.nodes[0])!.syncDelay = 300;
+    await swarm.world.runFor(3_000);
+    const before = swarm.world.now();
+    await settle(swarm, 0, "a");
+    await swarm.until(() => [0, 1, 3].every((i) => swarm.driver(i).services.status().queuedPayments === 0), 5_000);
+    await swarm.until(allSettled(swarm, 10), 10_000);
+    await expectSameRoots(swarm);
+  });
+
+  test("a full disk stops the votes of its validator, is named, and recovers without a restart", async () => {
+    const swarm = createSwarm({ seed: 9 });
+    await swarm.startAll();
+    await settle(swarm, 0, "a");
+    const node = swarm.nodes[1]!;
+    node.disk.failing = "no-space";
+    await swarm.until(() => swarm.driver(1).services.status().notReady !== "", 10_000);
+    expect(swarm.driver(1).services.status()).toMatchObject({ voting: false });
+    expect(swarm.driver(1).services.status().notReady).toContain("no-space");
+    const refused = swarm.submit(1, swarm.message({ id: "refused" }));
+    await swarm.until(() => refused.result !== undefined, 100);
+    expect(refused.result?.kind).toBe("not-ready");
+    for (let i = 0; i < 5; i++) await settle(swarm, 0, `b${i}`);
+    node.disk.failing = undefined;
+    await swarm.until(() => swarm.driver(1).services.status().notReady === "", 20_000);
+    await settle(swarm, 1, "c");
+    await swarm.until(allSettled(swarm, 70), 20_000);
+    await expectSameRoots(swarm);
   });
 });

@@ -55,6 +55,8 @@ export interface DriverOptions {
   /** Where to dial a peer; empty when it dials us. */
   readonly addressesOf: (peer: PeerName) => readonly string[];
   readonly limits?: Partial<Limits>;
+  /** Local parameters (docs/parameters.md) that differ here from the chain's. */
+  readonly parameters?: Partial<Parameters>;
   readonly observe: Observer;
   /** A contradiction that only more than F faulty power can make, or a bug: the process must end. */
   readonly onFatal: (error: unknown) => void;
@@ -82,7 +84,9 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     : ledgerFromGenesis(options.chain, store.keys);
   if (!opened) throw new Error(`the checkpoint at height ${kept?.height} is no snapshot`);
   const ledger: SettlementLedger = opened;
-  let keys: MemberKeys = memberKeys(ledger.epochConfig);
+  const keysOf = (config: EpochConfig) =>
+    memberKeys({ ...config, parameters: { ...config.parameters, ...options.parameters } });
+  let keys: MemberKeys = keysOf(ledger.epochConfig);
   let membership: Membership = membershipOf(keys.config, ownKey, options.peerName);
   let executedTime = keys.config.anchor.time;
   const chain = chainViewOf(
@@ -150,7 +154,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   const { executed: executedStates } = await replay(store, ledger.executed, async (block) => {
     const result = await execute(block);
     if (block.header.closing) {
-      keys = memberKeys(ledger.nextEpoch(block));
+      keys = keysOf(ledger.nextEpoch(block));
       membership = membershipOf(keys.config, ownKey, options.peerName);
     }
     return result;
@@ -209,7 +213,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     penalize: penalizePeer,
     governed: (transaction) => ledger.isGoverned(transaction),
     closesEpoch: closesEpochOf,
-    announced: () => {},
+    announced: fetching.announced,
     ahead: (seat) => catchUp.ask(seat),
   });
   const inbound = createInbound({
@@ -321,7 +325,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
 
   function turnEpoch(closing: Block, result: ExecutedBlock): void {
     const previous = state();
-    keys = memberKeys(ledger.nextEpoch(closing));
+    keys = keysOf(ledger.nextEpoch(closing));
     membership = membershipOf(keys.config, ownKey, options.peerName);
     timers.clearAll();
     const { height, root, coverage } = result;

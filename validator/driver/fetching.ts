@@ -8,8 +8,10 @@ import type { Clock, Network } from "./ports.ts";
 import type { Receiving } from "./receiving.ts";
 
 export interface Fetching {
-  /** Asks `from` first, then everyone. Asking for a batch again only adds holders. */
+  /** Asks `from` first, then everyone, until held. Asking for a batch again only adds holders. */
   fetch(batches: readonly Pick<BatchReference, "digest">[], from: readonly SeatIndex[]): void;
+  /** A member says that these hold a batch: fetched too if it does not come by itself, but not for ever. */
+  announced(by: SeatIndex, digest: Digest, holders: readonly SeatIndex[]): void;
   stop(): void;
 }
 
@@ -27,6 +29,11 @@ export interface FetchingOptions {
 const parallel = 4;
 /** Batches wanted at once; beyond it the one wanted longest is given up, and asked for again by whoever needs it. */
 const mostWanted = 4_096;
+/** An announced batch is normally on its way by itself; it is asked for after this long, this often. */
+const announcedPauseMs = 200;
+const announcedAttempts = 6;
+/** Announced batches of one member that are waited for. */
+const announcedPerMember = 64;
 const firstPauseMs = 20;
 const longestPauseMs = 2_000;
 
@@ -37,11 +44,14 @@ interface Wanted {
   busy: boolean;
   /** Not asked again before, monotonic milliseconds. */
   notBefore: number;
+  /** Given up after this many attempts: nothing is known to need it. */
+  mostAttempts: number;
 }
 
 export function createFetching(options: FetchingOptions): Fetching {
   const { clock, network, batches, membership, receiving, penalize, limits } = options;
   const wanted = new Map<Digest, Wanted>();
+  const announcedBy = new Map<SeatIndex, Set<Digest>>();
   let running = 0;
   let stopped = false;
   let cancelWake = () => {};
@@ -96,6 +106,7 @@ export function createFetching(options: FetchingOptions): Fetching {
       if (!entry) continue;
       entry.busy = false;
       entry.attempt += 1;
+      if (entry.attempt >= entry.mostAttempts) wanted.delete(digest);
       const rounds = Math.floor(entry.attempt / Math.max(1, membership().others.length));
       entry.notBefore = rounds === 0 ? now : now + Math.min(firstPauseMs * 2 ** rounds, longestPauseMs);
     }
@@ -124,12 +135,27 @@ export function createFetching(options: FetchingOptions): Fetching {
         if (known) {
           for (const seat of from) if (!known.holders.includes(seat)) known.holders.push(seat);
           known.notBefore = Math.min(known.notBefore, clock.now().monotonic);
+          known.mostAttempts = Number.POSITIVE_INFINITY;
           continue;
         }
-        wanted.set(digest, { holders: [...from], attempt: 0, busy: false, notBefore: 0 });
+        const mostAttempts = Number.POSITIVE_INFINITY;
+        wanted.set(digest, { holders: [...from], attempt: 0, busy: false, notBefore: 0, mostAttempts });
         if (wanted.size > mostWanted) wanted.delete(wanted.keys().next().value as Digest);
       }
       run();
+    },
+    announced(by, digest, holders) {
+      const waiting = announcedBy.get(by) ?? new Set();
+      announcedBy.set(by, waiting);
+      if (batches.isHeld(digest) || wanted.has(digest) || waiting.size >= announcedPerMember) return;
+      waiting.add(digest);
+      clock.after(announcedPauseMs, () => {
+        waiting.delete(digest);
+        if (stopped || batches.isHeld(digest) || wanted.has(digest) || wanted.size >= mostWanted) return;
+        const order = holders.filter((seat) => membership().seats[seat] !== undefined);
+        wanted.set(digest, { holders: order, attempt: 0, busy: false, notBefore: 0, mostAttempts: announcedAttempts });
+        run();
+      });
     },
     stop() {
       stopped = true;

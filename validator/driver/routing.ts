@@ -20,7 +20,7 @@ export interface RoutingOptions {
   /** Its signatures satisfy the governance set of the executed state. */
   readonly governed: (transaction: GovernanceTransaction) => boolean;
   readonly closesEpoch: (transaction: Uint8Array) => boolean | undefined;
-  readonly announced: (digest: Digest, holders: readonly SeatIndex[]) => void;
+  readonly announced: (by: SeatIndex, digest: Digest, holders: readonly SeatIndex[]) => void;
   /** A member speaks of an epoch that has not begun here. */
   readonly ahead: (seat: SeatIndex) => void;
 }
@@ -65,7 +65,7 @@ export function createRouting(options: RoutingOptions): Routing {
         return seat === undefined ? undefined : proposal(from, seat, message.proposal);
       case "batch":
         if (seat === undefined) return;
-        options.announced(message.batch.digest, message.batch.holders);
+        options.announced(seat, message.batch.digest, message.batch.holders);
         return feed({ kind: "batch-hinted", digest: message.batch.digest, holders: message.batch.holders });
       case "governance":
         return governance(from, message.transaction);

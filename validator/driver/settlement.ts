@@ -157,8 +157,8 @@ export function createSettlement(options: SettlementOptions): Settlement {
       store.keep({ kind: "settled", height, finalization: certificate });
       advance();
     },
-    executed(block, { height, root, receiptsRoot, messages }) {
-      const result = { height, root, receiptsRoot, messages };
+    executed(block, { height, root, receiptsRoot, messages, governance }) {
+      const result = { height, root, receiptsRoot, messages, granted: governance.map(({ granted }) => granted) };
       store.keep({ kind: "outcome", height, bytes: encodeOutcome(result) });
       remember(result);
       complete(result);

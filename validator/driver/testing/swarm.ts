@@ -214,7 +214,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
         atomic: false,
         messageKey: messageKey(id),
         chainId: chain.chainId,
-        expiry: Math.floor(nodeAt(0).clock.now().wall) + life,
+        expiry: Math.floor(nodeAt(1).clock.now().wall) + life,
         privateRoot: new Uint8Array(32),
       };
       const signer = institutions[institution] as Ed25519Signer;

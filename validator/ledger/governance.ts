@@ -49,7 +49,7 @@ export const actionSchema = z.discriminatedUnion("kind", [
   }),
   z.strictObject({
     kind: z.literal("set-parameters"),
-    parameters: z.record(z.enum(governed as [string, ...string[]]), z.union([z.number(), z.string()])),
+    parameters: z.partialRecord(z.enum(governed as [string, ...string[]]), z.union([z.number(), z.string()])),
   }),
   z.strictObject({
     kind: z.literal("set-governance"),

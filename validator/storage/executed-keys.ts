@@ -75,6 +75,8 @@ interface Run {
 }
 
 const exportPages = 256;
+/** Entries merged per entry flushed: a run is merged well before the next is full. */
+const mergeShare = 1.5;
 /** Small files of the open run that are merged into one. */
 const mostSmallSegments = 40;
 
@@ -367,7 +369,7 @@ export async function openExecutedKeys(
     flush: () =>
       serially(async () => {
         await writeTable();
-        await mergeSome(4 * limit);
+        await mergeSome(mergeShare * limit);
         await removeDropped();
       }),
     checkpoint: (height) =>
@@ -493,7 +495,7 @@ export async function openExecutedKeys(
       if (table.count >= limit) {
         await serially(async () => {
           await writeTable();
-          await mergeSome(4 * limit);
+          await mergeSome(mergeShare * limit);
         });
       }
       return "ok";

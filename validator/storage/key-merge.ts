@@ -50,7 +50,8 @@ export async function startMerge(
               bigger.set(words);
               words = bigger;
             }
-            words.set(slot, count * slotWords);
+            const at = count * slotWords;
+            for (let i = 0; i < slotWords; i++) words[at + i] = slot[i]!;
             count++;
           });
         }

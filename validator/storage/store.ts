@@ -224,13 +224,13 @@ function createStore({ disk, directory, log, contents, keys, vault, newest, grac
   async function prune(belowHeight: Height): Promise<void> {
     // Blocks from the newest checkpoint on are needed to execute again after a restart.
     const below = Math.min(belowHeight, newestCheckpoint);
-    while (log.lowest < log.newest) {
+    // What came to be needed while it was written again is seen by another look; the next pruning goes on.
+    for (let looks = 0; log.lowest < log.newest && looks < 1_000; looks++) {
       const segment = log.lowest;
       const needed = contents.needed(segment, below, grace);
       const bytes = needed.records.reduce((sum, { location }) => sum + location.length, 0);
       if (bytes > mostRewritten * log.segmentLength(segment)) return;
       await rewrite(needed);
-      // What came to be needed meanwhile is seen by another look.
       const left = contents.needed(segment, below, grace);
       if (left.records.length + left.kept.length > 0) continue;
       contents.forget(segment, below);

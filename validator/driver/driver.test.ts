@@ -28,7 +28,6 @@ describe("four validators", () => {
     await swarm.world.runFor(3_000);
     const before = swarm.world.now();
     await settle(swarm, 0, "m1");
-    const accepted = swarm.world.now() - before;
     await swarm.until(allSettled(swarm, 10), 2_000);
     expect(swarm.world.now() - before).toBeLessThan(60);
     await expectSameRoots(swarm);
@@ -250,7 +249,6 @@ describe("disks", () => {
     await swarm.startAll();
     (swarm.nodes[2] ?? swarm.nodes[0])!.syncDelay = 300;
     await swarm.world.runFor(3_000);
-    const before = swarm.world.now();
     await settle(swarm, 0, "a");
     await swarm.until(() => [0, 1, 3].every((i) => swarm.driver(i).services.status().queuedPayments === 0), 5_000);
     await swarm.until(allSettled(swarm, 10), 10_000);

@@ -6,7 +6,7 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { encodeGossip } from "../codec/peer.ts";
 import { startEpoch } from "../consensus/step.ts";
-import type { Block, Certificate, Effect, Input, SeatIndex } from "../consensus/types.ts";
+import type { Block, Certificate, Effect, EpochConfig, Input, Parameters, SeatIndex } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { type MemberKeys, memberKeys } from "../crypto/bls.ts";
 import { sha256 } from "../crypto/hash.ts";

@@ -6,12 +6,14 @@
  */
 import type { ExecutedKeys, KeyLocation } from "../ledger/types.ts";
 import type { Disk } from "./disk.ts";
+import type { KeyExport } from "./key-export.ts";
+import { exportKeys, restoreSegment } from "./key-export.ts";
 import type { KeyManifest } from "./key-manifest.ts";
 import { decodeManifest, encodeManifest } from "./key-manifest.ts";
 import type { KeyMerge } from "./key-merge.ts";
 import { startMerge } from "./key-merge.ts";
 import type { KeySegment } from "./key-segment.ts";
-import { createSegmentWriter, findInSegment, noCeiling, pageBytes, pageEntries, readEntries } from "./key-segment.ts";
+import { createSegmentWriter, findInSegment } from "./key-segment.ts";
 import type { HashSeed, KeyFilter, KeyTable } from "./key-table.ts";
 import {
   addToFilter,
@@ -55,11 +57,6 @@ export interface DurableExecutedKeys extends ExecutedKeys {
   close(): Promise<void>;
 }
 
-export interface KeyExport {
-  readonly parts: number;
-  part(index: number): Promise<Uint8Array>;
-}
-
 export interface ExecutedKeysOptions {
   readonly random: (bytes: number) => Uint8Array;
   /** Keys in the table before `needsFlush`. Default 262,144. */
@@ -74,7 +71,6 @@ interface Run {
   keys: number;
 }
 
-const exportPages = 256;
 /** Entries merged per entry flushed: a run is merged well before the next is full. */
 const mergeShare = 1.5;
 /** Small files of the open run that are merged into one. */
@@ -275,32 +271,6 @@ export async function openExecutedKeys(
     for (const number of await onDisk()) if (!held.has(number)) await disk.remove(path(number));
   }
 
-  async function restoreSegment(row: KeyManifest["segments"][number], run: Run): Promise<KeySegment> {
-    const fault = (kind: "missing" | "corrupt", message: string) =>
-      new StorageFaultError({ kind, path: path(row.number), offset: undefined, message });
-    if (!(await disk.exists(path(row.number)))) throw fault("missing", "a file of executed keys is gone");
-    const file = await disk.open(path(row.number), { create: false });
-    const pages = Math.ceil(row.count / pageEntries);
-    const fences = new Uint32Array(pages);
-    const filter = createFilter(row.count);
-    let last = -1;
-    let whole = 0;
-    await readEntries({ file, ceiling: noCeiling }, seed, 0, pages, (slot, page) => {
-      whole++;
-      if (page !== last) {
-        fences[page] = slot[0]!;
-        last = page;
-      }
-      if (slot[6]! - 1 > row.ceiling) return;
-      const g = hashAgain(seed, slot[0]!, slot[1]!, slot[4]!);
-      addToFilter(filter, slot[0]!, g);
-      addToFilter(run.filter, slot[0]!, g);
-    });
-    if (whole !== row.count || (await file.size()) !== pages * pageBytes)
-      throw fault("corrupt", "a file of executed keys has another length");
-    return { ...row, file, fences, filter, synced: true };
-  }
-
   const u32 = (source: Uint8Array, at: number) =>
     (source[at]! | (source[at + 1]! << 8) | (source[at + 2]! << 16) | (source[at + 3]! << 24)) >>> 0;
 
@@ -422,7 +392,7 @@ export async function openExecutedKeys(
         for (const row of manifest.segments) {
           while (runs.length <= row.run) runs.push(newRun());
           const run = runs[row.run]!;
-          run.segments.push(await restoreSegment(row, run));
+          run.segments.push(await restoreSegment(disk, path(row.number), row, seed, run.filter));
           run.keys += row.count;
           count += row.count;
         }
@@ -442,38 +412,7 @@ export async function openExecutedKeys(
     sweep: () => serially(sweep),
     export: (height) => {
       const manifest = pinned.get(height);
-      if (manifest === undefined) return undefined;
-      const partsOf = (row: KeyManifest["segments"][number]) =>
-        Math.ceil(Math.ceil(row.count / pageEntries) / exportPages);
-      return {
-        parts: manifest.segments.reduce((sum, row) => sum + partsOf(row), 0),
-        part: async (index) => {
-          let left = index;
-          for (const row of manifest.segments) {
-            if (left >= partsOf(row)) {
-              left -= partsOf(row);
-              continue;
-            }
-            const pages = Math.ceil(row.count / pageEntries);
-            const from = left * exportPages;
-            const to = Math.min(pages, from + exportPages);
-            const out = new Uint32Array((to - from) * pageEntries * entryWords);
-            let at = 0;
-            const file = await disk.open(path(row.number), { create: false });
-            try {
-              await readEntries({ file, ceiling: row.ceiling }, manifest.seed, from, to, (slot) => {
-                for (let i = 0; i < entryWords; i++) out[at + i] = slot[1 + i]!;
-                out[at + 5] = slot[6]! - 1;
-                at += entryWords;
-              });
-            } finally {
-              await file.close();
-            }
-            return new Uint8Array(out.buffer, 0, at * 4);
-          }
-          throw new RangeError(`there is no part ${index}`);
-        },
-      };
+      return manifest && exportKeys(disk, path, manifest);
     },
     import: async (part, height) => {
       const bytes = entryWords * 4;

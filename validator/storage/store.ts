@@ -11,7 +11,8 @@ import { openExecutedKeys } from "./executed-keys.ts";
 import type { Record } from "./framing.ts";
 import { markVoting } from "./identity.ts";
 import type { Location, Log } from "./log.ts";
-import { asStorageFault, openLog, segmentPath } from "./log.ts";
+import { asStorageFault, openLog } from "./log.ts";
+import { segmentPath } from "./log-scan.ts";
 import type { Decoded } from "./record.ts";
 import {
   batchPrefix,

@@ -1,11 +1,75 @@
-/** `swarm verify-proof FILE` */
+/** `swarm verify-proof FILE`: offline, from the genesis document alone. */
+import { readFileSync } from "node:fs";
+import { formatMinorUnits } from "../gateway/iso20022/money.ts";
+import { uuidFromBytes } from "../gateway/iso20022/uetr.ts";
+import { bold, dim, green, red, thousands } from "../operator/terminal.ts";
+import { type TrustedGenesis, trustGenesis, verifyOffline } from "../operator/verification.ts";
+import { currencyByNumeric } from "../validator/ledger/currencies.ts";
+import { findSwarm } from "./find.ts";
 import { type CommonOptions, type ExitCode, exitCodes, type Output } from "./program.ts";
+
 
 export async function verifyProofFile(
   file: string,
-  _options: CommonOptions & { readonly genesis?: string },
+  options: CommonOptions & { readonly genesis?: string },
   output: Output,
 ): Promise<ExitCode> {
-  output.error(`${file} cannot be verified.`);
-  return exitCodes.negative;
+  const found = options.genesis === undefined ? findSwarm(options.swarm) : undefined;
+  if (found?.kind === "none") {
+    output.error(`${found.reason} Or name the genesis document that you trust with --genesis FILE.`);
+    return exitCodes.usage;
+  }
+  const genesisFile = options.genesis ?? found?.endpoints.genesis ?? "";
+  const proof = read(file === "-" ? 0 : file);
+  const document = read(genesisFile);
+  const missing = proof === undefined ? file : document === undefined ? genesisFile : undefined;
+  if (proof === undefined || document === undefined) {
+    output.error(`${missing} cannot be read.`);
+    return exitCodes.usage;
+  }
+  const trusted = trustGenesis(document.toString("utf8"));
+  if (trusted.kind === "invalid") {
+    output.error(`${genesisFile}: ${trusted.reason}.`);
+    return exitCodes.usage;
+  }
+  return show(proof, trusted.genesis, output);
+}
+
+function show(proof: Uint8Array, genesis: TrustedGenesis, output: Output): ExitCode {
+  const verdict = verifyOffline(proof, genesis);
+  const { chainName, chainId } = genesis;
+  if (verdict.kind === "refused") {
+    if (output.json) output.line(JSON.stringify({ valid: false, reason: verdict.reason, chainId }));
+    else output.line(`${red("NOT VALID")} for ${chainName}: ${verdict.reason}.`);
+    return exitCodes.negative;
+  }
+  const { payment, institution, height, time, steps } = verdict;
+  const currency = currencyByNumeric(payment.currency);
+  const bic = (account: number) => genesis.institutions[genesis.accounts[account] ?? -1] ?? `account ${account}`;
+  const facts = {
+    uetr: uuidFromBytes(payment.uetr),
+    instructing: genesis.institutions[institution] ?? String(institution),
+    from: bic(payment.debtor),
+    to: bic(payment.creditor),
+    amount: formatMinorUnits(BigInt(payment.amount), currency?.minorDigits ?? 0),
+    currency: currency?.alpha ?? String(payment.currency),
+    height,
+    time: new Date(time).toISOString(),
+  };
+  if (output.json) {
+    output.line(JSON.stringify({ valid: true, ...facts, chainId, steps }));
+    return exitCodes.ok;
+  }
+  output.line(`${green("VALID")} for ${chainName}: payment ${bold(facts.uetr)} is settled.`);
+  output.line(`${thousands(facts.amount)} ${facts.currency} from ${facts.from} to ${facts.to}, in block ${height}`);
+  for (const { name, detail } of steps) output.line(`  ${name.padEnd(14)} ${dim(detail)}`);
+  return exitCodes.ok;
+}
+
+function read(file: string | number): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch {
+    return undefined;
+  }
 }

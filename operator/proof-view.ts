@@ -1,7 +1,15 @@
 /** A payment's proof in words: checked here as anyone would offline, from this chain's genesis. */
-import type { ConsoleProof } from "../console/source.ts";
+import { readFileSync } from "node:fs";
+import type { ConsoleProof, ConsoleProofStep } from "../console/source.ts";
+import { formatMinorUnits } from "../gateway/iso20022/money.ts";
+import { readRecord } from "../validator/codec/payment-message.ts";
+import { currencyByNumeric } from "../validator/ledger/currencies.ts";
+import { decodeProof, type Proof } from "../validator/ledger/proof.ts";
 import type { Fleet } from "./embedded/fleet.ts";
+import { hex } from "./embedded/seat-status.ts";
 import { fetchProof } from "./proofs.ts";
+import { thousands } from "./terminal.ts";
+import { type TrustedGenesis, trustGenesis, verifyOffline } from "./verification.ts";
 
 const ask = ({ links, endpoints }: Fleet, uetr: string) =>
   fetchProof(
@@ -24,7 +32,83 @@ export async function explainProof(fleet: Fleet, uetr: string): Promise<ConsoleP
       return { kind: "none", reason: "No validator answers. Try again." };
     case "none":
       return { kind: "none", reason: `There is no proof: ${proof.reason}` };
-    case "proof":
-      return { kind: "proof", uetr, verified: false, verdict: "", bytes: proof.bytes.length, steps: [] };
+    case "proof": {
+      const trusted = trustGenesis(readFileSync(fleet.layout.genesis, "utf8"));
+      if (trusted.kind === "invalid")
+        return { kind: "none", reason: `The genesis document is damaged: ${trusted.reason}.` };
+      const decoded = decodeProof(proof.bytes);
+      if (decoded.kind === "refused") return { kind: "none", reason: "The proof that came is not one." };
+      const verdict = verifyOffline(proof.bytes, trusted.genesis);
+      const verified = verdict.kind === "settled";
+      return {
+        kind: "proof",
+        uetr,
+        verified,
+        verdict: verified
+          ? "This payment is settled: every link holds."
+          : `The proof does not hold: ${verdict.reason}.`,
+        bytes: proof.bytes.length,
+        steps: stepsOf(decoded.value, trusted.genesis),
+      };
+    }
   }
+}
+
+/** The five links, in the order in which each leads to the next. */
+function stepsOf(proof: Proof, genesis: TrustedGenesis): readonly ConsoleProofStep[] {
+  const { header, finalization } = proof;
+  const { members, faultModel, coverage } = genesis.anchor.config;
+  const payment = readRecord(proof.record, 0);
+  const currency = currencyByNumeric(payment.currency);
+  const amount = thousands(formatMinorUnits(BigInt(payment.amount), currency?.minorDigits ?? 0));
+  const bic = (account: number) => genesis.institutions[genesis.accounts[account] ?? -1] ?? `account ${account}`;
+  const signers = finalization.signers.map((seat) => members[seat]);
+  const power = signers.reduce((sum, member) => sum + (member?.power ?? 0), 0);
+  const total = members.reduce((sum, member) => sum + member.power, 0);
+  const regions = [...new Set(signers.map((member) => member?.region ?? "?"))];
+  const required = Object.keys(coverage.requiredRegions).length - proof.coverage.degraded.length;
+  return [
+    {
+      title: "Receipt",
+      says: `${amount} ${currency?.alpha ?? payment.currency} from ${bic(payment.debtor)} to ${bic(payment.creditor)}: settled.`,
+      facts: [
+        { label: "Block", value: String(proof.height) },
+        { label: "Position among its receipts", value: `${proof.position + 1} of ${proof.receipts}` },
+        { label: "Receipts root", value: hex(proof.receiptsRoot) },
+      ],
+    },
+    {
+      title: "State root",
+      says: `The block's receipts are in the history that the state after block ${header.rootHeight} commits to.`,
+      facts: [
+        { label: "State root", value: header.root },
+        { label: "After block", value: String(header.rootHeight) },
+      ],
+    },
+    {
+      title: "Header",
+      says: `Block ${header.height} names that state root.`,
+      facts: [
+        { label: "Block hash", value: finalization.block },
+        { label: "View and epoch", value: `${header.view}, ${header.epoch}` },
+        { label: "Block time", value: new Date(header.time).toISOString() },
+      ],
+    },
+    {
+      title: "Certificate",
+      says: `${power} of ${total} votes finalize that block, from ${regions.length} regions; settlement needs ${required}.`,
+      facts: [
+        { label: "Signed by", value: signers.map((member) => member?.id ?? "?").join(", ") },
+        { label: "Aggregate signature", value: hex(finalization.signature) },
+      ],
+    },
+    {
+      title: "Validator set",
+      says: `The signers' keys are those of this chain's genesis, ${members.length} members, ${faultModel} faults.`,
+      facts: [
+        { label: "Chain", value: genesis.chainId },
+        { label: "Epoch", value: String(genesis.anchor.config.epoch) },
+      ],
+    },
+  ];
 }

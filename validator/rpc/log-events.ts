@@ -104,7 +104,11 @@ export const logEvents = {
     help: "The disk failed: nothing is signed until it recovers. Free space or replace the volume.",
   },
   "disk-recovered": { level: "info", fields: [], help: "The disk works again." },
-  "voting-stopped": { level: "warn", fields: ["reason"], help: "Nothing is signed, for the reason given. Signing resumes by itself once that is over." },
+  "voting-stopped": {
+    level: "warn",
+    fields: ["reason"],
+    help: "Nothing is signed, for the reason given. Signing resumes by itself once that is over.",
+  },
   "voting-resumed": { level: "info", fields: ["reason"], help: "Signing goes on." },
   "rpc-failed": {
     level: "error",

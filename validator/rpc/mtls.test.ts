@@ -14,7 +14,7 @@ import {
   scriptedServices,
   serve,
   type TestServer,
-} from "./testing.ts";
+} from "./testing/servers.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 

@@ -11,7 +11,7 @@ import { type MetricRow, metricTable } from "./metrics-table.ts";
 import { createObservation } from "./observer.ts";
 import { createPhaseClock } from "./phases.ts";
 import { createReachability } from "./reachability.ts";
-import { scriptedHost, scriptedServices, status } from "./testing.ts";
+import { scriptedHost, scriptedServices, status } from "./testing/servers.ts";
 
 /** A driver's events at times we choose. */
 function observed(peers: readonly string[] = []) {

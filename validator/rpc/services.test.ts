@@ -20,7 +20,7 @@ import {
   sha256,
   status,
   type TestServer,
-} from "./testing.ts";
+} from "./testing/servers.ts";
 
 const open: TestServer[] = [];
 afterEach(async () => {

@@ -13,7 +13,7 @@ import {
   startTelemetry,
   type Telemetry,
 } from "./telemetry.ts";
-import { clients, paymentMessage, scriptedHost, scriptedServices, serve } from "./testing.ts";
+import { clients, paymentMessage, scriptedHost, scriptedServices, serve } from "./testing/servers.ts";
 
 function recorded(): { readonly telemetry: Telemetry; readonly exporter: InMemorySpanExporter } {
   const exporter = new InMemorySpanExporter();

@@ -2,17 +2,23 @@
 import { createHash } from "node:crypto";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
-import { AdminService, SettlementService } from "../../proto/validator/v1/validator_pb.js";
-import { buildMessage, creditTransfer, recordLength, writeRecord } from "../codec/payment-message.ts";
-import { parseConfig, type ValidatorConfig } from "../config.ts";
-import { digest, height, zeroDigest } from "../consensus/types.ts";
-import type { Directory, SettledBlock, SubmitResult, ValidatorServices, ValidatorStatus } from "../driver/services.ts";
-import type { Host } from "./host.ts";
-import { createLog } from "./logging.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
-import { startRpc } from "./rpc.ts";
-import type { RpcServer } from "./server.ts";
-import { noTelemetry, type Telemetry } from "./telemetry.ts";
+import { AdminService, SettlementService } from "../../../proto/validator/v1/validator_pb.js";
+import { buildMessage, creditTransfer, recordLength, writeRecord } from "../../codec/payment-message.ts";
+import { parseConfig, type ValidatorConfig } from "../../config.ts";
+import { digest, height, zeroDigest } from "../../consensus/types.ts";
+import type {
+  Directory,
+  SettledBlock,
+  SubmitResult,
+  ValidatorServices,
+  ValidatorStatus,
+} from "../../driver/services.ts";
+import type { Host } from "../host.ts";
+import { createLog } from "../logging.ts";
+import { createMetrics, type Metrics } from "../metrics.ts";
+import { startRpc } from "../rpc.ts";
+import type { RpcServer } from "../server.ts";
+import { noTelemetry, type Telemetry } from "../telemetry.ts";
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
 

@@ -12,7 +12,12 @@ const good = {
 test("defaults are filled in, an eight-letter BIC is its head office", () => {
   expect(parseConfig(good)).toMatchObject({
     kind: "ok",
-    config: { listen: { host: "127.0.0.1" }, institutions: [{ bic: "QSWADEFFXXX" }], allowInsecureInstitutionHeader: false, limits: { maxFileBytes: 67_108_864 } },
+    config: {
+      listen: { host: "127.0.0.1" },
+      institutions: [{ bic: "QSWADEFFXXX" }],
+      allowInsecureInstitutionHeader: false,
+      limits: { maxFileBytes: 67_108_864 },
+    },
   });
 });
 

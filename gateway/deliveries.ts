@@ -3,6 +3,7 @@
  * fetched from the vault, checked against the message that settled, and written as its own pacs.008.
  */
 import { createHash } from "node:crypto";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { MessageOutcome, SettledBlock } from "../proto/validator/v1/validator_pb.js";
 import { checkMessage, messageHash, type PaymentMessage, readRecord } from "../validator/codec/payment-message.ts";
 import { decodePrivatePayload, matchesMessage, type PrivateItem } from "../validator/codec/private-payload.ts";
@@ -13,7 +14,7 @@ import { type SettledPayment, writeDelivery } from "./iso20022/deliver.ts";
 import { nameOf } from "./iso20022/message.ts";
 import { readPrivateFields } from "./iso20022/private-fields.ts";
 import { uuidFromBytes } from "./iso20022/uetr.ts";
-import { askAny, type Validator } from "./validators.ts";
+import type { Validator } from "./validators.ts";
 
 /** A settled message with what its vault keeps, checked against the hash that validators agreed on. */
 export interface OpenedMessage {
@@ -22,16 +23,28 @@ export interface OpenedMessage {
   readonly items: readonly PrivateItem[] | undefined;
 }
 
-/** Fetches a settled message and its private payload from any validator that has them; undefined while none does. */
-export function fetchMessage(
+/** A settled message, or the seats that say they have none of it. */
+export type Fetched =
+  | { readonly kind: "found"; readonly opened: OpenedMessage }
+  | { readonly kind: "missing"; readonly absentAt: ReadonlySet<string> };
+
+/** Fetches a settled message and its private payload from the first validator that serves them as they must be. */
+export async function fetchMessage(
   validators: readonly Validator[],
   outcome: MessageOutcome,
   timeoutMs: number,
-): Promise<OpenedMessage | undefined> {
-  return askAny(validators, 0, async ({ client }) => {
-    const { content, signed } = await client.getPrivate({ message: outcome.message }, { timeoutMs });
-    return openMessage(outcome.message, signed, content);
-  });
+): Promise<Fetched> {
+  const absentAt = new Set<string>();
+  for (const { seat, client } of validators) {
+    try {
+      const { content, signed } = await client.getPrivate({ message: outcome.message }, { timeoutMs });
+      const opened = openMessage(outcome.message, signed, content);
+      if (opened !== undefined) return { kind: "found", opened };
+    } catch (error) {
+      if (ConnectError.from(error).code === Code.NotFound) absentAt.add(seat);
+    }
+  }
+  return { kind: "missing", absentAt };
 }
 
 /** Checks what a validator served: the message against its hash, the private payload against the message. */

@@ -351,18 +351,31 @@ test("a webhook gets each delivery until it takes it, and goes on after a restar
 });
 
 test("a message that no block takes in time is reported as expired", async () => {
-  await post(writeFile());
-  const held = swarm.submissions.length;
-  expect(held).toBe(1);
-  const forget = swarm.settle(() => 0, Date.now());
-  // A second file is accepted by the validators and never ordered.
-  for (const { seat } of swarm.validators)
-    swarm.scripts.set(seat, { submit: (message) => ({ outcome: Outcome.ACCEPTED, message }) });
+  // Accepted by the validators and never ordered.
+  for (const { seat } of swarm.validators) swarm.scripts.set(seat, { submit: (message) => ({ outcome: Outcome.ACCEPTED, message }) });
+  expect((await post(writeFile())).status).toBe(202);
+  swarm.scripts.clear();
   await post(writeFile({ messageId: "FILE-2", payments: [{ uetr: uetrAt(2) }] }));
-  swarm.settle(() => 0, Number(forget.time) + 2 * 60 * 60 * 1000);
+  swarm.settle();
+  await until(() => settledHeight() === 1);
+  expect(await statusOf()).toMatchObject({ status: "ACTC" });
+  await post(writeFile({ messageId: "FILE-3", payments: [{ uetr: uetrAt(3) }] }));
+  swarm.settle(() => 0, Date.now() + 2 * 60 * 60 * 1000);
   await until(() => settledHeight() === 2);
-  expect(await statusOf("FILE-2")).toMatchObject({ status: "RJCT", payments: [{ reason: { code: "AB03" } }] });
-  expect(await statusOf("FILE-1")).toMatchObject({ status: "ACSC" });
+  expect(await statusOf()).toMatchObject({ status: "RJCT", payments: [{ reason: { code: "AB03" } }] });
+  expect((await feedOf("QSWADEFFXXX", "", "reports")).map(({ xml }) => /<GrpSts>(\w+)</.exec(xml)?.[1])).toEqual(["ACSC", "ACSC", "RJCT"]);
+});
+
+test("a message that nobody has a private payload of holds nothing else up", async () => {
+  swarm.forgePrivate = () => {
+    throw new ConnectError("none of it here", Code.NotFound);
+  };
+  await post(writeFile());
+  swarm.settle();
+  await until(() => settledHeight() === 1);
+  expect(await statusOf()).toMatchObject({ status: "ACSC" });
+  expect(await feedOf("QSWDSESSXXX")).toEqual([]);
+  expect(await (await get("/metrics")).text()).toContain('gateway_deliveries_total{kind="undeliverable"} 1');
 });
 
 test("a file with one bad payment is accepted in part", async () => {

@@ -49,9 +49,13 @@ const DIRECTORY_INTERVAL = 5_000;
 const DIRECTORY_RETRY = 300;
 const STREAM_RETRY = 500;
 const WEBHOOK_RETRY = { first: 500, last: 60_000 } as const;
-/** Rounds over all validators before a private payload that none has is given up, and the pause between them. */
+/** Rounds over all validators before a message that none serves is given up, and the pause between them, ms. */
 const FETCH_ROUNDS = 60;
-const FETCH_PAUSE = 500;
+const FETCH_PAUSE = 250;
+/** As many rounds in which all but the faulty power says that it has no such payload end the search. */
+const ABSENT_ROUNDS = 4;
+/** Messages of a block fetched at once. */
+const FETCH_PARALLEL = 16;
 
 /** Reads keys and records, opens the feeds, starts following the chain. */
 export async function openGateway(config: GatewayConfig, log: Logger): Promise<OpenResult> {
@@ -178,7 +182,17 @@ interface Context {
 /** An agreed block: deliveries, then reports, then the record; each of which a repetition after a crash leaves as it is. */
 async function settle(context: Context, block: SettledBlock): Promise<void> {
   const { intake, metrics } = context;
-  for (const [position, outcome] of block.messages.entries()) await deliver(context, block, position, outcome);
+  const waiting = block.messages.map((outcome, position) => ({
+    outcome,
+    position,
+    creditors: ownCreditors(context, outcome),
+  }));
+  const ours = waiting.filter(({ creditors }) => creditors.length > 0);
+  for (let at = 0; at < ours.length; at += FETCH_PARALLEL) {
+    const group = ours.slice(at, at + FETCH_PARALLEL);
+    const opened = await Promise.all(group.map(({ outcome }) => fetchUntilFound(context, outcome)));
+    for (const [index, one] of group.entries()) await deliver(context, block, one, opened[index]);
+  }
   const outcomes = block.messages.map(
     ({ institution, messageKey, reasons }): Outcome => [institution, Buffer.from(messageKey).toString("hex"), reasons],
   );
@@ -186,22 +200,30 @@ async function settle(context: Context, block: SettledBlock): Promise<void> {
   metrics.height.set(Number(block.height));
 }
 
+type OwnCreditor = { readonly index: number; readonly institution: Institution };
+
+function ownCreditors({ institutions, directory }: Context, { creditors }: MessageOutcome): readonly OwnCreditor[] {
+  return creditors.flatMap((index) => {
+    const institution = institutions.get(directory()?.institutions.get(index)?.bic ?? "");
+    return institution === undefined ? [] : [{ index, institution }];
+  });
+}
+
+type Waiting = {
+  readonly outcome: MessageOutcome;
+  readonly position: number;
+  readonly creditors: readonly OwnCreditor[];
+};
+
 async function deliver(
   context: Context,
   block: SettledBlock,
-  position: number,
-  outcome: MessageOutcome,
+  { outcome, position, creditors }: Waiting,
+  opened: OpenedMessage | undefined,
 ): Promise<void> {
   const directory = context.directory();
-  if (directory === undefined) return;
-  const ours = outcome.creditors.flatMap((index) => {
-    const institution = context.institutions.get(directory.institutions.get(index)?.bic ?? "");
-    return institution === undefined ? [] : [{ index, institution }];
-  });
-  if (ours.length === 0) return;
-  const opened = await fetchUntilFound(context, outcome);
-  if (opened === undefined) return;
-  for (const { index, institution } of ours) {
+  if (directory === undefined || opened === undefined) return;
+  for (const { index, institution } of creditors) {
     const entry = deliveryEntry(outcome, opened, index, { block, position }, directory);
     if (entry === undefined) continue;
     const added = await institution.feed.append([entry]);
@@ -214,10 +236,18 @@ async function deliver(
  * does later. A message whose sender gave none to the vault cannot be delivered; nothing may wait for it for ever.
  */
 async function fetchUntilFound(context: Context, outcome: MessageOutcome): Promise<OpenedMessage | undefined> {
-  const { validators, config, signal, log } = context;
-  for (let round = 0; round < FETCH_ROUNDS && !signal.aborted; round++) {
-    const opened = await fetchMessage(validators, outcome, config.submitTimeout);
-    if (opened !== undefined) return opened;
+  const { validators, config, signal, log, directory } = context;
+  let absent = 0;
+  for (let round = 0; round < FETCH_ROUNDS && absent < ABSENT_ROUNDS && !signal.aborted; round++) {
+    const fetched = await fetchMessage(validators, outcome, config.submitTimeout);
+    if (fetched.kind === "found") return fetched.opened;
+    const { powers, faultPower } = directory() ?? { powers: new Map<string, number>(), faultPower: 0 };
+    let [total, denying] = [0, 0];
+    for (const [seat, power] of powers) {
+      total += power;
+      if (fetched.absentAt.has(seat)) denying += power;
+    }
+    absent = denying > 0 && denying >= total - faultPower ? absent + 1 : 0;
     await pause(FETCH_PAUSE, signal);
   }
   // Stopping: the block is acted on again after the restart.

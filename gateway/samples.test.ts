@@ -9,9 +9,12 @@ import { testDirectory } from "./testing/swarm.ts";
 
 const folder = join(import.meta.dirname, "../manifests/samples");
 
-test.each(readdirSync(folder).filter((name) => name.endsWith(".xml")))("%s is well-formed, consistent, and for known accounts", (name) => {
-  const parsed = parseCreditTransfer(readFileSync(join(folder, name)));
-  if (parsed.kind === "refused") throw new Error(parsed.finding.message);
-  const checked = validate(parsed.transfer, "QSWADEFFXXX", readDirectory(testDirectory()));
-  expect(checked).toMatchObject({ kind: "checked", refused: [] });
-});
+test.each(readdirSync(folder).filter((name) => name.endsWith(".xml")))(
+  "%s is well-formed, consistent, and for known accounts",
+  (name) => {
+    const parsed = parseCreditTransfer(readFileSync(join(folder, name)));
+    if (parsed.kind === "refused") throw new Error(parsed.finding.message);
+    const checked = validate(parsed.transfer, "QSWADEFFXXX", readDirectory(testDirectory()));
+    expect(checked).toMatchObject({ kind: "checked", refused: [] });
+  },
+);

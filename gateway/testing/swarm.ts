@@ -78,7 +78,8 @@ export async function startSwarm(seats: readonly string[] = ["a", "b", "c", "d"]
           at += 1;
           const report = scripts.get(seat)?.report;
           const said = report === undefined ? block : report(block);
-          if (said !== undefined) yield said;
+          // As validators do: blocks without messages are left out.
+          if (said !== undefined && said.messages.length > 0) yield said;
         }
       },
       getMessage({ institution, messageKey }) {

@@ -12,6 +12,8 @@ export interface BlockOutcome {
   /** 32 bytes. */
   readonly receiptsRoot: Uint8Array;
   readonly messages: readonly MessageOutcome[];
+  /** Whether each governance transaction of the block was granted, in order. */
+  readonly granted: readonly boolean[];
 }
 
 const magic = 0x314f5356;
@@ -23,6 +25,8 @@ export function encodeOutcome(outcome: BlockOutcome): Uint8Array {
   out.u64(outcome.height);
   out.digest(outcome.root);
   out.bytes(outcome.receiptsRoot);
+  out.u16(outcome.granted.length);
+  for (const granted of outcome.granted) out.u8(granted ? 1 : 0);
   out.u32(outcome.messages.length);
   for (const message of outcome.messages) writeMessage(out, message);
   return out.finish();
@@ -47,11 +51,14 @@ export function decodeOutcome(bytes: Uint8Array): Decoded<BlockOutcome> {
   const height = toHeight(input.u64());
   const root = input.digest();
   const receiptsRoot = input.bytes(32);
+  const transactions = input.u16();
+  const granted: boolean[] = [];
+  for (let i = 0; i < transactions && !input.failed; i++) granted.push(input.u8() === 1);
   const count = input.u32();
   const messages: MessageOutcome[] = [];
   for (let i = 0; i < count && !input.failed; i++) messages.push(readMessage(input));
   if (input.failed || input.left > 0) return refused("outcome: not its layout");
-  return decoded({ height, root, receiptsRoot, messages });
+  return decoded({ height, root, receiptsRoot, messages, granted });
 }
 
 function readMessage(input: Reader): MessageOutcome {

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
+import type { Certificate } from "../consensus/types.ts";
+import { memberKeys, verifyCertificate as verify } from "../crypto/bls.ts";
+import { verifyProof } from "../ledger/proof.ts";
+import { receiptCode } from "../ledger/receipts.ts";
 import type { Reply } from "./ports.ts";
+import type { PaymentState, ProofResult } from "./services.ts";
 import { createSwarm, type Swarm } from "./testing/swarm.ts";
 
 const everyone = [0, 1, 2, 3] as const;
@@ -15,8 +20,8 @@ async function expectSameRoots(swarm: Swarm, who: readonly number[] = everyone):
   expect(new Set(statuses().map(({ stateRoot }) => stateRoot)).size).toBe(1);
 }
 
-async function settle(swarm: Swarm, index: number, id: string, payments = 10): Promise<void> {
-  const sent = swarm.submit(index, swarm.message({ id, payments }));
+async function settle(swarm: Swarm, index: number, id: string, payments = 10, amount = 1): Promise<void> {
+  const sent = swarm.submit(index, swarm.message({ id, payments, amount }));
   await swarm.until(() => sent.result !== undefined, 10_000);
   expect(sent.result).toMatchObject({ kind: "accepted" });
 }
@@ -81,6 +86,39 @@ describe("four validators", () => {
     early.stop();
     late.stop();
   });
+});
+
+test("a settled payment's proof is verified offline from genesis; one that was rejected has none", async () => {
+  const swarm = createSwarm({ seed: 20 });
+  await swarm.startAll();
+  await settle(swarm, 0, "a", 7);
+  await settle(swarm, 1, "poor", 1, 2_000_000_000);
+  await swarm.world.runFor(3_000);
+  const ask = async (uetr: Uint8Array): Promise<ProofResult> => {
+    const results: ProofResult[] = [];
+    void swarm
+      .driver(2)
+      .services.proof(0, uetr)
+      .then((result) => results.push(result));
+    await swarm.until(() => results.length > 0, 1_000);
+    return results[0]!;
+  };
+  const result = await ask(swarm.uetr("a", 4));
+  expect(result.kind).toBe("proof");
+  if (result.kind !== "proof") return;
+  const keys = memberKeys(swarm.genesisConfig);
+  const verifyCertificate = (certificate: Certificate) => verify(keys, certificate) !== undefined;
+  const anchor = { config: swarm.genesisConfig, verifyCertificate };
+  expect(verifyProof(result.bytes, anchor)).toMatchObject({ kind: "settled", institution: 0, payment: { amount: 1 } });
+  const poor = await ask(swarm.uetr("poor", 0));
+  expect(poor.kind).toBe("none");
+  const status: PaymentState[] = [];
+  void swarm
+    .driver(2)
+    .services.payment(0, swarm.uetr("poor", 0))
+    .then((state) => status.push(state));
+  await swarm.until(() => status.length > 0, 1_000);
+  expect(status[0]).toMatchObject({ kind: "settled", code: receiptCode("insufficient-funds") });
 });
 
 describe("crashes", () => {

@@ -32,6 +32,7 @@ import { createMessageIndex } from "./message-index.ts";
 import { createOutbox, type Signers } from "./outbox.ts";
 import { createPayload } from "./payload.ts";
 import type { Clock, Network, PeerAddress, PeerName } from "./ports.ts";
+import { createProofs } from "./proofs.ts";
 import { createQueries } from "./queries.ts";
 import { createReceiving } from "./receiving.ts";
 import { recoverCore, replay, unorderedBatches, unsettledBlocks } from "./recovery.ts";
@@ -200,6 +201,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     settled: () => settlement.height,
     onFatal: fatal,
   });
+  const proofs = createProofs({ ...shared, store, settlement, ledger: () => ledger, config: () => keys.config });
   const catchUp = createCatchUp({
     ...shared,
     state: () => core?.state ?? initial,
@@ -246,7 +248,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
       case "verify-vote":
         return verify(effect);
       case "keep-certificate":
-        return store.keep({ kind: "certificate", certificate: effect.certificate });
+        return keepCertificate(effect.certificate);
       case "broadcast":
         return outbox.send(effect.message);
       case "set-timer":
@@ -280,6 +282,12 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     }
   }
 
+  function keepCertificate(certificate: Certificate): void {
+    store.keep({ kind: "certificate", certificate });
+    const block = certificate.kind === "finalize" ? state().blocks.get(certificate.block) : undefined;
+    if (block) proofs.finalized(block, certificate);
+  }
+
   function commit(block: Block, finalization: Certificate): void {
     store.keep({ kind: "block", block });
     if (block.header.closing) keepCarriers(block, finalization);
@@ -290,6 +298,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     receiving.done(digests);
     for (const digest of digests) dissemination.done(digest);
     checkpoints.final(block, finalization);
+    if (finalization.block === block.hash) proofs.finalized(block, finalization);
     const payments = block.body.batches.reduce((sum, batch) => sum + batch.payments, 0);
     observe({ kind: "block-final", height, view, block: block.hash, batches: digests, payments });
     status.final(block);
@@ -394,6 +403,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
 
   const services: ValidatorServices = {
     ...queries,
+    proof: proofs.proof,
     submit: payload.submit,
     settlements: settlement.stream,
     directory: chain.directory,

@@ -13,7 +13,7 @@ import type { Batches } from "./batches.ts";
 import type { ChainView } from "./chain-view.ts";
 import type { MessageIndex } from "./message-index.ts";
 import type { Clock } from "./ports.ts";
-import type { MessageState, PaymentState, PrivateResult, ProofResult, ValidatorServices } from "./services.ts";
+import type { MessageState, PaymentState, PrivateResult, ValidatorServices } from "./services.ts";
 import type { Settlement } from "./settlement.ts";
 
 export interface QueriesOptions {
@@ -31,7 +31,7 @@ export interface ExecutedMessage {
   readonly outcome: MessageOutcome;
 }
 
-export interface Queries extends Pick<ValidatorServices, "message" | "payment" | "proof" | "privatePayload"> {
+export interface Queries extends Pick<ValidatorServices, "message" | "payment" | "privatePayload"> {
   /** The message of this key that a block has; undefined when none is remembered. */
   executedMessage(institution: number, messageKey: Uint8Array): Promise<ExecutedMessage | undefined>;
 }
@@ -138,7 +138,6 @@ export function createQueries(options: QueriesOptions): Queries {
     async payment(institution, uetr) {
       return (await executedPayment(institution, uetr)) ?? (await otherPayment(institution, uetr));
     },
-    proof: (): Promise<ProofResult> => Promise.resolve({ kind: "none", reason: "proofs are not built here yet" }),
     privatePayload,
   };
 }

@@ -1,18 +1,20 @@
 /** Whole validators in one process and virtual time: shipped driver, storage, ledger and signatures over simulated clock, network and disk. */
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { buildMessage, creditTransfer, messageKey, recordLength, writeRecord } from "../../codec/payment-message.ts";
-import type { GovernanceTransaction } from "../../consensus/types.ts";
+import type { EpochConfig, GovernanceTransaction } from "../../consensus/types.ts";
 import { blsSigner } from "../../crypto/bls.ts";
 import { type Ed25519Signer, ed25519Signer } from "../../crypto/ed25519.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { type GenesisDocument, parseGenesis } from "../../ledger/genesis.ts";
 import { type ActionDocument, buildTransaction } from "../../ledger/governance.ts";
+import { createMemoryKeys } from "../../ledger/memory-keys.ts";
 import { createSimClock, createSimWorld, type SimClock, type SimWorld } from "../../simulator/ports/sim-clock.ts";
 import { createSimDisk, type SimDisk } from "../../simulator/ports/sim-disk.ts";
 import { createSimNetwork, type SimNetwork, type SimNetworkPort } from "../../simulator/ports/sim-network.ts";
 import { slowDisk } from "../../simulator/ports/slow-disk.ts";
 import { openStore } from "../../storage/store.ts";
 import { type Driver, startDriver } from "../driver.ts";
+import { ledgerFromGenesis } from "../ledger-port.ts";
 import type { Limits } from "../limits.ts";
 import type { DriverEvent, SettledBlock, SubmitResult } from "../services.ts";
 
@@ -59,6 +61,9 @@ export interface Swarm {
   message(options: MessageOptions): Uint8Array;
   /** The promise goes on while the world runs. */
   submit(index: number, message: Uint8Array): { result: SubmitResult | undefined };
+  /** Of payment `index` of the message with this id. */
+  uetr(id: string, index: number, institution?: number): Uint8Array;
+  readonly genesisConfig: EpochConfig;
   governance(sequence: number, action: ActionDocument): GovernanceTransaction;
   until(condition: () => boolean, limitMs: number): Promise<void>;
   settled(index: number): number;
@@ -177,7 +182,12 @@ export function createSwarm(options: SwarmOptions): Swarm {
     if (failed) throw failed;
   }
 
+  const uetr = (id: string, index: number, institution = 0) =>
+    seeded(`uetr ${institution} ${id} ${index}`).subarray(0, 16);
+
   const swarm: Swarm = {
+    uetr,
+    genesisConfig: ledgerFromGenesis(chain, createMemoryKeys()).epochConfig,
     world,
     network,
     nodes,
@@ -197,7 +207,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
       const records = new Uint8Array(payments * recordLength);
       for (let i = 0; i < payments; i++) {
         writeRecord(records, i, {
-          uetr: seeded(`uetr ${institution} ${id} ${i}`).subarray(0, 16),
+          uetr: uetr(id, i, institution),
           debtor: institution,
           creditor: (institution + 1) % 4,
           amount,

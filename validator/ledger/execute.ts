@@ -3,8 +3,9 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { hexToBytes } from "@noble/hashes/utils.js";
 import { parseBatch } from "../codec/batch.ts";
 import { bytesEqual } from "../codec/bytes.ts";
+import type { MerkleTree } from "../codec/merkle.ts";
 import { messageHash, type PaymentMessage } from "../codec/payment-message.ts";
-import type { Block, Digest, EpochConfig, GovernanceTransaction, Height } from "../consensus/types.ts";
+import type { Block, CoverageState, Digest, EpochConfig, GovernanceTransaction, Height } from "../consensus/types.ts";
 import { epoch, height as toHeight } from "../consensus/types.ts";
 import { type AccountFields, type Accounts, createAccounts } from "./accounts.ts";
 import { anchorHash } from "./anchor.ts";
@@ -23,6 +24,7 @@ import type { Genesis } from "./genesis.ts";
 import { parseTransaction, satisfies } from "./governance.ts";
 import { createHistory, type History } from "./history.ts";
 import { checkInvariants } from "./invariants.ts";
+import type { StateProof } from "./proof.ts";
 import {
   type GovernanceReceipt,
   historyLeaf,
@@ -33,7 +35,7 @@ import {
 } from "./receipt-tree.ts";
 import { receiptCode } from "./receipts.ts";
 import { encodeSnapshot, type SnapshotContent } from "./snapshot.ts";
-import { rootOf, stateTree } from "./state-root.ts";
+import { componentPath, rootOf, stateTree } from "./state-root.ts";
 import { recordWords, transferAll, transferEach } from "./transfers.ts";
 import type { ExecutedBlock, ExecutedKeys, Ledger, MessageOutcome } from "./types.ts";
 
@@ -50,14 +52,18 @@ export interface SettlementLedger extends Ledger {
   readonly history: History;
   /** The epoch under way, from the chain's first block or its newest closing block executed. */
   readonly epochConfig: EpochConfig;
+  /** What a proof needs to lead from a block's receipts to the root at a later, recent height; undefined when memory no longer reaches it. */
+  stateProof(height: number, rootHeight: number): StateProof | undefined;
   /** Is the transaction well-formed and signed by the governance set? For proposals and ingress. */
   isGoverned(transaction: GovernanceTransaction): boolean;
 }
 
 /** Bit of a message's kind in the executed keys: the key of the message, beside those of its payments. */
-export const messageKeyKind = 0x8000;
+export const messageKeyKind = 0x80;
 /** Blocks between two notes of when a height was: what `forget` goes by. */
 const timeNoteBlocks = 64;
+/** Heights whose state trees stay in memory, 500 bytes each: far more than a header's root lags. */
+const recentStates = 1_024;
 
 export interface LedgerOptions {
   readonly genesis: Genesis;
@@ -95,7 +101,14 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
   const { history } = content;
   let times = content.times;
   let position = { height: content.height, time: content.time };
-  const rootNow = () => rootOf(stateTree(state, position, accounts.root(), history.root()));
+  /** The newest state trees: what headers still name, and proofs lead to. */
+  const recent = new Map<number, { readonly tree: MerkleTree; readonly coverage: CoverageState }>();
+  function rootNow(): Digest {
+    const tree = stateTree(state, position, accounts.root(), history.root());
+    recent.set(position.height, { tree, coverage: state.coverage });
+    recent.delete(position.height - recentStates);
+    return rootOf(tree);
+  }
   let executed: Ledger["executed"] = { height: toHeight(position.height), root: rootNow(), coverage: state.coverage };
   let config: EpochConfig = configOf(
     state,
@@ -258,6 +271,18 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
       if (config.anchor.hash !== closing.hash)
         throw new Error(`block ${closing.hash} is not the closing block executed last`);
       return config;
+    },
+    stateProof(height, rootHeight) {
+      const then = recent.get(rootHeight);
+      const path = history.path(height - 1, rootHeight);
+      if (!then || !path) return undefined;
+      const { tree, coverage } = then;
+      return {
+        history: path,
+        historyPath: componentPath(tree, "history"),
+        coverage,
+        coveragePath: componentPath(tree, "coverage"),
+      };
     },
     isGoverned(transaction) {
       const parsed = parseTransaction(transaction.bytes);

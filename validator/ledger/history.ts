@@ -4,7 +4,15 @@
  */
 import { hash } from "@chainsafe/hashtree";
 import { concat, reader, writer } from "../codec/bytes.ts";
-import { merklePath, merkleTree, mixedRoot, provesLeaf, rootFromPath, treeRoot } from "../codec/merkle.ts";
+import {
+  type MerkleTree,
+  merklePath,
+  merkleTree,
+  mixedRoot,
+  provesLeaf,
+  rootFromPath,
+  treeRoot,
+} from "../codec/merkle.ts";
 
 export const eraBlocks = 4_096;
 const eraDepth = 12;
@@ -17,8 +25,8 @@ export interface History {
   append(leaf: Uint8Array): void;
   /** 32 bytes. */
   root(): Uint8Array;
-  /** The path of a block's leaf to the present root; undefined when its era is no longer in memory. */
-  path(index: number): HistoryPath | undefined;
+  /** The path of a block's leaf to the root when the history had `at` leaves; undefined when an era it needs is no longer in memory. */
+  path(index: number, at: number): HistoryPath | undefined;
   encode(): Uint8Array;
 }
 
@@ -38,7 +46,7 @@ export function createHistory(encoded?: Uint8Array): History {
   let count = 0;
   /** Bare roots of closed eras. */
   let closed: Uint8Array[] = [];
-  let closedRoot = mixedRoot(new Uint8Array(32), 0);
+  let closedRoot = closedRootOf([]);
   /** Leaves of the newest closed eras, by era. */
   const leaves = new Map<number, Uint8Array>();
   let nodes = emptyEra();
@@ -52,8 +60,18 @@ export function createHistory(encoded?: Uint8Array): History {
     leaves.set(era, nodes.slice(0, eraBlocks * 32));
     leaves.delete(era - erasKept);
     closed = [...closed, nodes.slice(nodes.length - 32)];
-    closedRoot = mixedRoot(treeRoot(merkleTree(concat(...closed))), closed.length);
+    closedRoot = closedRootOf(closed);
     nodes = emptyEra();
+  }
+
+  /** The era's tree as it was when the history had `at` leaves. */
+  function treeOf(era: number, at: number): MerkleTree | undefined {
+    const kept = era === closed.length ? nodes.subarray(0, eraBlocks * 32) : leaves.get(era);
+    const present = Math.min(eraBlocks, at - era * eraBlocks);
+    if (!kept || present < 0) return undefined;
+    const then = new Uint8Array(eraBlocks * 32);
+    then.set(kept.subarray(0, present * 32));
+    return merkleTree(then);
   }
 
   const currentRoot = () => nodes.subarray(nodes.length - 32);
@@ -64,19 +82,19 @@ export function createHistory(encoded?: Uint8Array): History {
     },
     append,
     root: () => historyRoot(closedRoot, currentRoot(), count),
-    path(index) {
-      if (index < 0 || index >= count) return undefined;
+    path(index, at) {
+      if (index < 0 || index >= at || at > count) return undefined;
+      const closedThen = closed.slice(0, Math.floor(at / eraBlocks));
       const era = Math.floor(index / eraBlocks);
-      const at = index % eraBlocks;
-      if (era === closed.length) {
-        const path = merklePath({ count: eraBlocks, width: eraBlocks, nodes }, at);
-        return { era: path, current: true, eras: new Uint8Array(0), other: closedRoot, count };
-      }
-      const kept = leaves.get(era);
-      if (!kept) return undefined;
-      const inside = merklePath(merkleTree(kept), at);
-      const eras = merklePath(merkleTree(concat(...closed)), era);
-      return { era: inside, current: false, eras, other: currentRoot().slice(), count };
+      const eraTree = treeOf(era, at);
+      const openTree = treeOf(closedThen.length, at);
+      if (!eraTree || !openTree) return undefined;
+      const inside = merklePath(eraTree, index % eraBlocks);
+      const current = era === closedThen.length;
+      const erasTree = merkleTree(concat(...closedThen));
+      const eras = current ? new Uint8Array(0) : merklePath(erasTree, era);
+      const other = current ? closedRootOf(closedThen) : treeRoot(openTree).slice();
+      return { era: inside, current, eras, other, count: at };
     },
     encode() {
       const out = writer(64 + closed.length * 32 + (count % eraBlocks) * 32);
@@ -92,10 +110,15 @@ export function createHistory(encoded?: Uint8Array): History {
     const input = reader(bytes);
     const total = input.u64();
     closed = Array.from({ length: Math.floor(total / eraBlocks) }, () => input.bytes(32).slice());
-    if (closed.length > 0) closedRoot = mixedRoot(treeRoot(merkleTree(concat(...closed))), closed.length);
+    closedRoot = closedRootOf(closed);
     count = closed.length * eraBlocks;
     while (count < total) append(input.bytes(32));
   }
+}
+
+/** Published root of the closed eras' bare roots. */
+function closedRootOf(eras: readonly Uint8Array[]): Uint8Array {
+  return mixedRoot(eras.length === 0 ? new Uint8Array(32) : treeRoot(merkleTree(concat(...eras))), eras.length);
 }
 
 function emptyEra(): Uint8Array {
@@ -128,21 +151,16 @@ function historyRoot(closedRoot: Uint8Array, currentRoot: Uint8Array, count: num
   return mixedRoot(hash(concat(closedRoot, currentRoot)), count);
 }
 
-/** Does the path lead from the leaf at `index` to the history's root? */
-export function provesHistory(root: Uint8Array, leaf: Uint8Array, index: number, path: HistoryPath): boolean {
-  if (path.era.length !== 32 * eraDepth || index >= path.count) return false;
+/** The history's root that a leaf and its path lead to; undefined when the path does not fit the index. */
+export function historyRootOf(leaf: Uint8Array, index: number, path: HistoryPath): Uint8Array | undefined {
+  if (path.era.length !== 32 * eraDepth || index < 0 || index >= path.count) return undefined;
   const era = Math.floor(index / eraBlocks);
   const closedCount = Math.floor(path.count / eraBlocks);
-  if (path.current !== (era === closedCount)) return false;
+  if (path.current !== (era === closedCount)) return undefined;
   const eraRoot = rootFromPath(leaf, index % eraBlocks, path.era);
-  let closedRoot = path.other;
-  let currentRoot = eraRoot;
-  if (!path.current) {
-    const bare = rootFromPath(eraRoot, era, path.eras);
-    closedRoot = mixedRoot(bare, closedCount);
-    if (!provesLeaf(closedRoot, closedCount, eraRoot, era, path.eras)) return false;
-    currentRoot = path.other;
-  }
-  const found = historyRoot(closedRoot, currentRoot, path.count);
-  return found.every((byte, i) => byte === root[i]);
+  if (path.current) return path.eras.length === 0 ? historyRoot(path.other, eraRoot, path.count) : undefined;
+  const closedRoot = mixedRoot(rootFromPath(eraRoot, era, path.eras), closedCount);
+  return provesLeaf(closedRoot, closedCount, eraRoot, era, path.eras)
+    ? historyRoot(closedRoot, path.other, path.count)
+    : undefined;
 }

@@ -1,7 +1,7 @@
 /** The state root: one Merkle root over eight components, so that a proof shows one without the others (docs/formats.md, State root). */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import { concat, writer } from "../codec/bytes.ts";
+import { concat, reader, writer } from "../codec/bytes.ts";
 import { type MerkleTree, merklePath, merkleTree, mixedRoot, provesLeaf, treeRoot } from "../codec/merkle.ts";
 import type { CoverageState, Digest } from "../consensus/types.ts";
 import { digest } from "../consensus/types.ts";
@@ -54,6 +54,16 @@ export function encodeCoverage(coverage: CoverageState): Uint8Array {
     out.bytes(name);
   }
   return out.finish();
+}
+
+/** The state that `encodeCoverage` wrote; undefined when the bytes are none. */
+export function decodeCoverage(bytes: Uint8Array): CoverageState | undefined {
+  const input = reader(bytes);
+  const modeSeq = input.u64();
+  const count = input.u16();
+  const degraded: string[] = [];
+  for (let i = 0; i < count && !input.failed; i++) degraded.push(new TextDecoder().decode(input.bytes(input.u16())));
+  return input.failed || input.left > 0 ? undefined : { modeSeq, degraded };
 }
 
 export function stateTree(

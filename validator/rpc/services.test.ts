@@ -189,6 +189,18 @@ test("queries answer what the validator knows", async () => {
   expect(directory.accounts[0]).toMatchObject({ balance: -5n, debitCap: 10n, currency: "EUR" });
 });
 
+test("an institution the chain does not have is unknown, whatever its number", async () => {
+  const { settlement } = clients((await start()).url);
+  const institution = 0xffff_fffe;
+  expect(await settlement.getMessage({ institution, messageKey: new Uint8Array(32) })).toMatchObject({
+    state: State.UNKNOWN,
+  });
+  expect(await settlement.getPayment({ institution, uetr: new Uint8Array(16) })).toMatchObject({
+    state: State.UNKNOWN,
+  });
+  expect((await failure(settlement.getProof({ institution, uetr: new Uint8Array(16) }))).code).toBe(Code.NotFound);
+});
+
 test("keys of a wrong length are refused by name", async () => {
   const { settlement } = clients((await start()).url);
   const errors = await Promise.all([

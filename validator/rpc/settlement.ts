@@ -39,6 +39,8 @@ export function routeSettlement(router: ConnectRouter, options: SettlementOption
   const actsFor = (context: HandlerContext, institutions: readonly number[]): boolean =>
     mayActFor(context.values.get(callerKey), institutions, running().directory());
   const operates = (context: HandlerContext): boolean => mayOperate(context.values.get(callerKey), options.operators);
+  /** Indices that no institution has are answered here: any u32 may come. */
+  const exists = (institution: number): boolean => institution < running().directory().institutions.length;
   /** The sender, those it credited, and operators may read what became of a message. */
   const mayRead = async (context: HandlerContext, institution: number, messageKey: Uint8Array): Promise<boolean> => {
     if (operates(context) || actsFor(context, [institution])) return true;
@@ -109,6 +111,7 @@ export function routeSettlement(router: ConnectRouter, options: SettlementOption
     SettlementService.method.getMessage,
     unary(async ({ institution, messageKey }, context) => {
       requireLength("message_key", messageKey, 32);
+      if (!exists(institution)) return messageStateMessage({ kind: "unknown" });
       if (!(await mayRead(context, institution, messageKey))) throw forbidden("read this message");
       return messageStateMessage(await running().message(institution, messageKey));
     }),
@@ -118,6 +121,7 @@ export function routeSettlement(router: ConnectRouter, options: SettlementOption
     SettlementService.method.getPayment,
     unary(async ({ institution, uetr }, context) => {
       requireLength("uetr", uetr, 16);
+      if (!exists(institution)) return paymentStateMessage({ kind: "unknown" });
       const state = await running().payment(institution, uetr);
       if (!(await mayRead(context, institution, state.kind === "unknown" ? uetr : state.messageKey)))
         throw forbidden("read this payment");
@@ -129,6 +133,7 @@ export function routeSettlement(router: ConnectRouter, options: SettlementOption
     SettlementService.method.getProof,
     unary(async ({ institution, uetr }, context) => {
       requireLength("uetr", uetr, 16);
+      if (!exists(institution)) throw new ConnectError("the chain has no such institution", Code.NotFound);
       const state = await running().payment(institution, uetr);
       if (!(await mayRead(context, institution, state.kind === "unknown" ? uetr : state.messageKey)))
         throw forbidden("read this payment");

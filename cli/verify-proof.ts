@@ -8,7 +8,6 @@ import { currencyByNumeric } from "../validator/ledger/currencies.ts";
 import { findSwarm } from "./find.ts";
 import { type CommonOptions, type ExitCode, exitCodes, type Output } from "./program.ts";
 
-
 export async function verifyProofFile(
   file: string,
   options: CommonOptions & { readonly genesis?: string },

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Fleet } from "./embedded/fleet.ts";
+import type { Live } from "./embedded/live.ts";
 import {
   awaitSettlement,
   type FilePayment,
@@ -18,8 +19,8 @@ export interface SampleResult {
   readonly messageId: string;
   readonly payments: readonly FilePayment[];
   readonly status: FileStatus;
-  /** From sending the file to its last payment being settled and reported, ms. */
-  readonly milliseconds: number;
+  /** From sending the file to the settlement of its last block as a validator told of it, ms; `undefined` for a repeated file. */
+  readonly milliseconds: number | undefined;
 }
 
 export type SampleOutcome =
@@ -40,10 +41,14 @@ export function sampleFiles(): readonly string[] {
 }
 
 /** Sends the files one after the other and waits until each is final. `done` hears of each. */
-export async function sendSamples(fleet: Fleet, done: (result: SampleResult) => void): Promise<SampleOutcome> {
+export async function sendSamples(
+  fleet: Fleet,
+  live: Live,
+  done: (result: SampleResult) => void,
+): Promise<SampleOutcome> {
   const results: SampleResult[] = [];
   for (const file of sampleFiles()) {
-    const sent = await sendSample(fleet.endpoints.gateway, file);
+    const sent = await sendSample(fleet.endpoints.gateway, file, live);
     if (typeof sent === "string") return { kind: "failed", reason: `${basename(file)}: ${sent}` };
     results.push(sent);
     done(sent);
@@ -52,7 +57,7 @@ export async function sendSamples(fleet: Fleet, done: (result: SampleResult) => 
 }
 
 /** The result, or a sentence why there is none. */
-async function sendSample(gateway: string, file: string): Promise<SampleResult | string> {
+async function sendSample(gateway: string, file: string, live: Live): Promise<SampleResult | string> {
   const content = readFileSync(file);
   const read = readCreditTransfer(content);
   if (read.kind === "unreadable") return read.reason;
@@ -65,7 +70,7 @@ async function sendSample(gateway: string, file: string): Promise<SampleResult |
     messageId,
     payments,
     status,
-    milliseconds: performance.now() - started,
+    milliseconds: finality(status.heights, started, live),
   });
   switch (submission.kind) {
     case "accepted": {
@@ -79,6 +84,12 @@ async function sendSample(gateway: string, file: string): Promise<SampleResult |
     case "failed":
       return submission.reason;
   }
+}
+
+function finality(heights: readonly number[], started: number, live: Live): number | undefined {
+  const settled = heights.map((height) => live.settledAt(height) ?? 0);
+  const last = Math.max(...settled);
+  return settled.length > 0 && last > started ? last - started : undefined;
 }
 
 async function submitPatiently(gateway: string, institution: string, content: Uint8Array): Promise<Submission> {

@@ -7,7 +7,7 @@ import { parseValidatorSwarm } from "./api/validator-swarm.ts";
 import { consoleSource } from "./console-source.ts";
 import { showDashboard } from "./dashboard.ts";
 import { type Fleet, startFleet } from "./embedded/fleet.ts";
-import { followFleet } from "./embedded/live.ts";
+import { followFleet, type Live } from "./embedded/live.ts";
 import { defaultPortBase, highestPortBase } from "./embedded/ports.ts";
 import { awaitAgreement, type SampleResult, sendSamples } from "./sample.ts";
 import { bold, cyan, dim, green, paymentTable, red } from "./terminal.ts";
@@ -86,14 +86,9 @@ async function main(options: StartOptions): Promise<number> {
   return code;
 }
 
-async function serve(
-  fleet: Fleet,
-  live: ReturnType<typeof followFleet>,
-  { once, sample }: StartOptions,
-  stopping: AbortSignal,
-): Promise<number> {
+async function serve(fleet: Fleet, live: Live, { once, sample }: StartOptions, stopping: AbortSignal): Promise<number> {
   if (sample) {
-    const code = await settleSample(fleet);
+    const code = await settleSample(fleet, live);
     if (once) return code;
   } else if (once) return exit.ok;
   if (stopping.aborted) return exit.ok;
@@ -103,9 +98,9 @@ async function serve(
   return exit.ok;
 }
 
-async function settleSample(fleet: Fleet): Promise<number> {
+async function settleSample(fleet: Fleet, live: Live): Promise<number> {
   const logs = `Logs: ${fleet.layout.logs}`;
-  const sent = await sendSamples(fleet, printResult);
+  const sent = await sendSamples(fleet, live, printResult);
   if (sent.kind === "failed") {
     console.error(`\n${red("The sample did not settle.")} ${sent.reason}\n${logs}`);
     return exit.failed;

@@ -33,6 +33,8 @@ export async function startFleetProcess(directory: string, portBase: number): Pr
       for (const heard of [...waiting]) heard(line);
     });
   const ended = once(child, "exit");
+  // However this script ends, the fleet does not outlive it: its own processes follow it by themselves.
+  process.once("exit", () => child.kill("SIGKILL"));
   const line = (pattern: RegExp) => waitForLine(pattern, lines, waiting, ended);
   const [, url] = await line(/the page is at (http:\S+)/);
   if (url === undefined) throw new Error("no address");

@@ -77,7 +77,9 @@ export function createFleetState(seats: readonly Seat[]): FleetState {
     agreedHeight: () => agreement.agreed([...views.keys()]),
     divergedAt: () => diverged,
     reported: (seat, status) => {
-      const contradiction = agreement.report(seat, status.executedHeight, status.stateRoot);
+      // A validator that waits for its chain has no state yet.
+      const contradiction =
+        status.stateRoot === "" ? undefined : agreement.report(seat, status.executedHeight, status.stateRoot);
       change(seat, { status, reachable: true, trouble: status.notReady });
       if (contradiction === undefined || diverged !== undefined) return;
       diverged = contradiction;

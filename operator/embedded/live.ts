@@ -39,16 +39,20 @@ export interface Live {
   /** A block became final, first seen from any validator. */
   readonly onFinal: (listener: (block: FinalBlock) => void) => () => void;
   readonly onSettled: (listener: (block: SettledBlock, link: ValidatorLink) => void) => () => void;
+  /** When a validator told of a recent block's settlement, on the clock of `performance.now`. */
+  readonly settledAt: (height: number) => number | undefined;
   readonly close: () => Promise<void>;
 }
 
 /** Rates are over this long, ms. */
 const windowMs = 3_000;
+const keptSettlements = 1_024;
 
 export function followFleet(fleet: Fleet): Live {
   const finals = new Set<(block: FinalBlock) => void>();
   const settlements = new Set<(block: SettledBlock, link: ValidatorLink) => void>();
   const recent: { readonly at: number; readonly payments: number; readonly blocks: number }[] = [];
+  const settledAt = new Map<number, number>();
   let height = 0;
   const note = (payments: number, blocks: number) => {
     const at = performance.now();
@@ -67,6 +71,9 @@ export function followFleet(fleet: Fleet): Live {
     for (const listener of [...finals]) listener(final);
   });
   const stopSettlements = followSettlements(fleet.links, (block, link) => {
+    settledAt.set(Number(block.height), performance.now());
+    const [oldest] = settledAt.keys();
+    if (settledAt.size > keptSettlements && oldest !== undefined) settledAt.delete(oldest);
     note(
       block.messages.reduce((sum, { settled }) => sum + settled, 0),
       0,
@@ -114,6 +121,7 @@ export function followFleet(fleet: Fleet): Live {
       settlements.add(listener);
       return () => settlements.delete(listener);
     },
+    settledAt: (at) => settledAt.get(at),
     close: async () => {
       stopState();
       await stopSettlements();

@@ -26,6 +26,7 @@ export interface CatchUpOptions {
   readonly feed: (input: Input) => void;
   /** Final blocks that wait for execution. */
   readonly backlog: () => number;
+  readonly executed: () => Height;
   readonly observe: Observer;
   readonly penalize: (seat: SeatIndex, reason: string) => void;
   /** Fetches, verifies and installs a peer's checkpoint; true when this member now stands on it. */
@@ -35,7 +36,7 @@ export interface CatchUpOptions {
 
 /** Peers tried for one chain before the core has to ask again. */
 const attempts = 3;
-/** Without a new final block for this long, a peer is asked. */
+/** Without a new final or executed block for this long, a peer is asked. */
 const silenceMs = 5_000;
 const pauseMs = 20;
 
@@ -46,6 +47,7 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
   let stopped = false;
   const asked = new Set<SeatIndex>();
   let lastHeight = state().finalized.height;
+  let lastExecuted = options.executed();
   let turn = 0;
 
   async function request(
@@ -103,16 +105,16 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
   /** Ranges of final blocks from one peer, until it has no more. */
   async function sync(seat: SeatIndex): Promise<void> {
     for (;;) {
-      await room();
       const from = state().finalized.height;
       const epoch = membership().config.epoch;
       const reply = await request(seat, undefined, from);
       if (!reply || stopped) return;
-      if (reply.finalizedHeight <= state().finalized.height) return;
-      if (reply.lowestHeight > state().finalized.height + 1 && reply.blocks.length === 0) {
+      // Batches go with their blocks: what peers no longer keep cannot be executed here either.
+      if (reply.lowestHeight > options.executed() + 1) {
         if (!(await options.checkpoint(seat))) return;
         continue;
       }
+      if (reply.finalizedHeight <= state().finalized.height || !(await room())) return;
       feed({ kind: "blocks", blocks: reply.blocks, finalization: reply.finalization });
       const to = state().finalized.height;
       if (to > from) observe({ kind: "catch-up", from, to, source: "blocks" });
@@ -120,10 +122,18 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
     }
   }
 
-  /** Waits while execution is behind, or an ended epoch waits for its successor. */
-  async function room(): Promise<void> {
-    while (!stopped && (options.backlog() > limits.executionBacklog || state().finalized.closed))
+  /** Waits while execution is behind, or an ended epoch waits for its successor; false when execution stands still. */
+  async function room(): Promise<boolean> {
+    let executed = options.executed();
+    let since = clock.now().monotonic;
+    while (options.backlog() > limits.executionBacklog || state().finalized.closed) {
       await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+      if (stopped) return false;
+      const now = clock.now().monotonic;
+      if (options.executed() !== executed) [executed, since] = [options.executed(), now];
+      else if (now - since > silenceMs) return false;
+    }
+    return true;
   }
 
   function watch(): void {
@@ -131,8 +141,10 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
     const { height } = state().finalized;
     const { others } = membership();
     const next = others[turn++ % Math.max(1, others.length)];
-    if (height === lastHeight && next) ask(next.seat);
+    const stands = height === lastHeight || (options.backlog() > 0 && options.executed() === lastExecuted);
+    if (stands && next) ask(next.seat);
     lastHeight = height;
+    lastExecuted = options.executed();
     cancel = clock.after(silenceMs, watch);
   }
   let cancel = clock.after(silenceMs, watch);

@@ -11,6 +11,8 @@ export interface Checkpoints {
   executed(block: Block, result: ExecutedBlock): Promise<void>;
   /** The block is final by the certificate, which names it. */
   final(block: Block, finalization: Certificate): void;
+  /** A peer's checkpoint that this validator now stands on: durable when it resolves. */
+  install(checkpoint: Checkpoint): Promise<void>;
 }
 
 export interface CheckpointsOptions {
@@ -66,6 +68,11 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
       observe({ kind: "checkpoint", height });
       unproven = checkpoint;
       prove();
+    },
+    async install(checkpoint) {
+      unproven = undefined;
+      await saving;
+      await save(checkpoint);
     },
     final(block, finalization) {
       if (finalization.block !== block.hash) return;

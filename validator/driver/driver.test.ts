@@ -208,6 +208,29 @@ describe("epochs", () => {
   });
 });
 
+describe("checkpoints", () => {
+  test("a validator that slept longer than blocks are kept goes on from a certified checkpoint", async () => {
+    const parameters = { checkpointInterval: 5, idleInterval: 50, suspectAfter: 200 };
+    const swarm = createSwarm({ seed: 21, parameters, segmentBytes: 1 << 14 });
+    await swarm.startAll();
+    for (let i = 0; i < 4; i++) await settle(swarm, i, `a${i}`);
+    swarm.crash(3);
+    for (let i = 0; i < 30; i++) await settle(swarm, i % 3, `b${i}`);
+    await swarm.until(() => [0, 1, 2].every((i) => swarm.driver(i).services.status().queuedPayments === 0), 20_000);
+    await swarm.world.runFor(1_000);
+    await swarm.start(3);
+    const jumped = () =>
+      swarm.nodes[3]!.events.some((event) => event.kind === "catch-up" && event.source === "checkpoint");
+    await swarm.until(jumped, 20_000);
+    await expectSameRoots(swarm);
+    await settle(swarm, 3, "c");
+    swarm.crash(3);
+    await swarm.start(3);
+    await expectSameRoots(swarm);
+    await settle(swarm, 3, "d");
+  });
+});
+
 describe("clocks", () => {
   test("a wall clock that jumps stops the votes of its validator until it is back", async () => {
     const swarm = createSwarm({ seed: 12 });

@@ -6,7 +6,16 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { encodeGossip } from "../codec/peer.ts";
 import { startEpoch } from "../consensus/step.ts";
-import type { Block, Certificate, Effect, EpochConfig, Input, Parameters, SeatIndex } from "../consensus/types.ts";
+import type {
+  Block,
+  Certificate,
+  Effect,
+  EpochConfig,
+  Height,
+  Input,
+  Parameters,
+  SeatIndex,
+} from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { type MemberKeys, memberKeys } from "../crypto/bls.ts";
 import { sha256 } from "../crypto/hash.ts";
@@ -17,6 +26,7 @@ import type { Store } from "../storage/types.ts";
 import { createBatches } from "./batches.ts";
 import { createCatchUp } from "./catch-up.ts";
 import { chainViewOf } from "./chain-view.ts";
+import { fetchCheckpoint } from "./checkpoint-transfer.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { createClockGuard } from "./clock-guard.ts";
 import { type CoreLoop, createCoreLoop } from "./core-loop.ts";
@@ -35,7 +45,7 @@ import type { Clock, Network, PeerAddress, PeerName } from "./ports.ts";
 import { createProofs } from "./proofs.ts";
 import { createQueries } from "./queries.ts";
 import { createReceiving } from "./receiving.ts";
-import { recoverCore, replay, unorderedBatches, unsettledBlocks } from "./recovery.ts";
+import { moveCore, recoverCore, replay, unorderedBatches, unsettledBlocks } from "./recovery.ts";
 import { createRouting } from "./routing.ts";
 import type { GovernanceResult, Observer, ValidatorServices } from "./services.ts";
 import { createServing } from "./serving.ts";
@@ -84,7 +94,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     ? ledgerFromCheckpoint(options.chain, store.keys, kept.parts)
     : ledgerFromGenesis(options.chain, store.keys);
   if (!opened) throw new Error(`the checkpoint at height ${kept?.height} is no snapshot`);
-  const ledger: SettlementLedger = opened;
+  let ledger: SettlementLedger = opened;
   const keysOf = (config: EpochConfig) =>
     memberKeys({ ...config, parameters: { ...config.parameters, ...options.parameters } });
   let keys: MemberKeys = keysOf(ledger.epochConfig);
@@ -206,8 +216,9 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     ...shared,
     state: () => core?.state ?? initial,
     backlog: () => executor.backlog,
+    executed: () => ledger.executed.height,
     penalize,
-    checkpoint: () => Promise.resolve(false),
+    checkpoint: restore,
   });
   const routing = createRouting({
     ...shared,
@@ -344,6 +355,55 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     feed({ kind: "start" });
     dissemination.epochChanged();
     routing.epochChanged();
+  }
+
+  /** Peers keep no blocks as old as this validator's: it goes on from a certified state of theirs. */
+  async function restore(seat: SeatIndex): Promise<boolean> {
+    const transfer = { ...shared, keys: () => keys, chain: options.chain, store };
+    const fetched = await fetchCheckpoint(transfer, seat, ledger.executed.height);
+    if (fetched.kind === "dishonest") penalize(seat, fetched.reason);
+    if (fetched.kind !== "fetched" || stopped) return false;
+    const { checkpoint, blocks, finalization } = fetched;
+    const [first, ...rest] = blocks;
+    const from = ledger.executed.height;
+    if (!first || first.header.epoch !== keys.config.epoch || from >= checkpoint.height) return false;
+    await executor.abandon();
+    await outbox.idle();
+    const before = state();
+    ledger = fetched.ledger;
+    executedTime = first.header.time;
+    const { height, root, coverage } = ledger.executed;
+    if (before.finalized.height < height) {
+      store.keep({ kind: "block", block: first });
+      store.keep({ kind: "final", height, hash: first.hash, finalization });
+      const executed = [{ height, root, coverage }];
+      timers.clearAll();
+      core?.replace(moveCore(before, { finalized: { blocks, finalization }, executed }));
+      settlement.jump(height, finalization);
+      executor.resume([]);
+      for (const block of rest) commit(block, finalization);
+      feed({ kind: "start" });
+    } else {
+      // Only execution was behind: the final blocks above the checkpoint are in the log.
+      settlement.jump(height, finalization);
+      feed({ kind: "executed", height, root, coverage });
+      executor.resume(await finalBlocksAbove(height));
+    }
+    await checkpoints.install(checkpoint);
+    observe({ kind: "catch-up", from, to: height, source: "checkpoint" });
+    return true;
+  }
+
+  /** Up to the newest final one, as of when it resolves. */
+  async function finalBlocksAbove(height: Height): Promise<readonly Block[]> {
+    const blocks: Block[] = [];
+    while (height + blocks.length < state().finalized.height) {
+      await guard.persist([]);
+      const final = await store.finalBlock(toHeight(height + blocks.length + 1));
+      if (!final) throw new Error(`final block ${height + blocks.length + 1} is missing from the log`);
+      blocks.push(final.block);
+    }
+    return blocks;
   }
 
   function connectPeers(): void {

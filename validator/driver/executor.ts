@@ -16,8 +16,10 @@ export interface Executor {
   enqueue(block: Block): void;
   /** Executes one block now: for the replay after a start. */
   execute(block: Block): Promise<ExecutedBlock>;
-  /** Forgets what waits; a block under way is finished first. */
-  clear(): Promise<void>;
+  /** Forgets what waits and gives up the block under way; takes nothing more until `resume`. For when the ledger is replaced. */
+  abandon(): Promise<void>;
+  /** Goes on with these blocks on the new ledger. */
+  resume(blocks: readonly Block[]): void;
   stop(): void;
 }
 
@@ -34,14 +36,21 @@ export interface ExecutorOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
+const given = Symbol("abandoned");
+
 export function createExecutor(options: ExecutorOptions): Executor {
   const { clock, batches, fetching, guard, ledger, chain, observe } = options;
   let queue: Block[] = [];
   let stopped = false;
+  let paused = false;
   let running: Promise<void> | undefined;
+  let abandon = () => {};
+  let abandoned = new Promise<typeof given>((resolve) => {
+    abandon = () => resolve(given);
+  });
 
-  /** A final block's batch: a quorum vouched for it, so that it comes, sooner or later. */
-  async function load(reference: Block["body"]["batches"][number]): Promise<StoredBatch> {
+  /** A final block's batch: a quorum vouched for it, so that it comes, sooner or later. Undefined when abandoned. */
+  async function load(reference: Block["body"]["batches"][number]): Promise<StoredBatch | undefined> {
     for (;;) {
       try {
         const stored = await batches.load(reference.digest);
@@ -52,15 +61,16 @@ export function createExecutor(options: ExecutorOptions): Executor {
         continue;
       }
       fetching.fetch([reference], []);
-      await batches.whenHeld(reference.digest);
+      if ((await Promise.race([batches.whenHeld(reference.digest), abandoned])) === given) return undefined;
     }
   }
 
-  async function execute(block: Block): Promise<ExecutedBlock> {
+  async function execute(block: Block): Promise<ExecutedBlock | undefined> {
     const machine = ledger();
     machine.begin(block);
     for (const reference of block.body.batches) {
       const stored = await load(reference);
+      if (!stored) return undefined;
       measured(clock, observe, "execute", () =>
         machine.apply(stored.batch.bytes, (i) => isAuthentic(stored, i, chain())),
       );
@@ -72,8 +82,18 @@ export function createExecutor(options: ExecutorOptions): Executor {
   async function run(): Promise<void> {
     for (let block = queue.shift(); block !== undefined && !stopped; block = queue.shift()) {
       const result = await execute(block);
+      if (!result) return;
       await options.executed(block, result);
     }
+  }
+
+  function start(blocks: readonly Block[]): void {
+    queue.push(...blocks);
+    running ??= run()
+      .catch(options.onFatal)
+      .finally(() => {
+        running = undefined;
+      });
   }
 
   return {
@@ -81,17 +101,25 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return queue.length;
     },
     enqueue(block) {
-      queue.push(block);
-      running ??= run()
-        .catch(options.onFatal)
-        .finally(() => {
-          running = undefined;
-        });
+      if (!paused) start([block]);
     },
-    execute,
-    async clear() {
+    resume(blocks) {
+      paused = false;
+      start(blocks);
+    },
+    async execute(block) {
+      const result = await execute(block);
+      if (!result) throw new Error("nothing is abandoned during the replay");
+      return result;
+    },
+    async abandon() {
+      paused = true;
       queue = [];
+      abandon();
       await running;
+      abandoned = new Promise((resolve) => {
+        abandon = () => resolve(given);
+      });
     },
     stop() {
       stopped = true;

@@ -49,6 +49,8 @@ export interface Outbox {
   cast(effect: Extract<Effect, { kind: "cast" }>): void;
   propose(effect: Extract<Effect, { kind: "propose" }>): void;
   send(message: Broadcast): void;
+  /** Resolves when everything asked for so far was signed and sent. */
+  idle(): Promise<void>;
 }
 
 export function createOutbox(options: OutboxOptions): Outbox {
@@ -99,7 +101,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     });
   }
 
-  return { cast, propose, send };
+  return { cast, propose, send, idle: () => tail };
 }
 
 /** The same ballot gives the same bytes: after a restart votes are made again from their durable ballots. */

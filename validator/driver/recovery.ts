@@ -81,6 +81,39 @@ export function recoverCore(
   return recover(config, self, record);
 }
 
+/**
+ * The core at another point of the same epoch, higher up: final there by the certificate over the last of `blocks`,
+ * executed up to the first. What this member has signed stays with it (rule 5).
+ */
+export function moveCore(
+  before: State,
+  to: {
+    readonly finalized: { readonly blocks: readonly Block[]; readonly finalization: Verified<Certificate> };
+    readonly executed: readonly ExecutedState[];
+  },
+): State {
+  const { blocks, finalization } = to.finalized;
+  const last = blocks.at(-1);
+  if (!last) throw new Error("a checkpoint comes with its block");
+  const { self } = before;
+  const rounds = [...before.rounds.values()].filter(({ view }) => view >= last.header.view);
+  const own = (round: (typeof rounds)[number]) =>
+    self === undefined ? [] : Object.values(round.votes).flatMap((votes) => votes.get(self) ?? []);
+  const moved = recover(before.config, self, {
+    votes: rounds.flatMap(own),
+    proposals: rounds.flatMap((round) => (round.own.proposed && round.proposal ? [round.proposal] : [])),
+    blocks: [...blocks, ...before.blocks.values()],
+    certificates: rounds.flatMap(({ notarization, nullification, finalization: final }) =>
+      [notarization, nullification, final].filter((certificate) => certificate !== undefined),
+    ),
+    finalized: { block: last, finalization },
+    unsettled: blocks.slice(1),
+    executed: to.executed,
+  });
+  const { payload, governance, diskHealthy, quarantined, pacemaker } = before;
+  return { ...moved, payload, governance, diskHealthy, quarantined, pacemaker };
+}
+
 function verifiedOwn(keys: MemberKeys, certificate: Certificate): Verified<Certificate> {
   const verified = verifyCertificate(keys, certificate);
   if (!verified) throw new Error(`the finalization of view ${certificate.view} in the log does not verify`);

@@ -15,10 +15,13 @@ import { type Pending, pendingKey, type Submissions } from "./submissions.ts";
 export interface Settlement {
   /** Every block up to it is executed here and settled. */
   readonly height: Height;
+  /** Settled since this process began. */
   readonly payments: number;
   /** The core says so; execution may still be behind. */
   settle(height: Height, finalization: Certificate): void;
   executed(block: Block, result: ExecutedBlock): void;
+  /** This validator now stands on a checkpoint of this height; what was before it is not here. */
+  jump(height: Height, finalization: Certificate): void;
   /** The finalization that settled the newest height the core knows. */
   readonly finalization: Certificate | undefined;
   outcome(height: Height): Promise<BlockOutcome | undefined>;
@@ -47,6 +50,7 @@ export function createSettlement(options: SettlementOptions): Settlement {
   const byKey = new Map<string, Height>();
   const byHash = new Map<string, Height>();
   const acceptedIn = new Map<Height, Pending[]>();
+  const settledIn = new Map<Height, number>();
   let executed = options.executedHeight;
   let core = options.settled.height;
   let finalization = options.settled.finalization;
@@ -84,6 +88,8 @@ export function createSettlement(options: SettlementOptions): Settlement {
     for (let at = visible + 1; at <= next; at++) {
       const done = acceptedIn.get(toHeight(at)) ?? [];
       acceptedIn.delete(toHeight(at));
+      payments += settledIn.get(toHeight(at)) ?? 0;
+      settledIn.delete(toHeight(at));
       observe({ kind: "block-settled", height: at });
       for (const { submission, acceptedAt } of done) {
         const milliseconds = clock.now().monotonic - (acceptedAt ?? clock.now().monotonic);
@@ -164,10 +170,18 @@ export function createSettlement(options: SettlementOptions): Settlement {
       complete(result);
       const settled = messages.reduce((sum, message) => sum + message.settled, 0);
       const all = block.body.batches.reduce((sum, batch) => sum + batch.payments, 0);
-      payments += settled;
+      settledIn.set(height, settled);
       observe({ kind: "block-executed", height, settled, rejected: all - settled });
       executed = height;
       advance();
+    },
+    jump(height, certificate) {
+      executed = height;
+      core = toHeight(Math.max(core, height));
+      finalization = certificate;
+      visible = toHeight(Math.min(core, executed));
+      store.keep({ kind: "settled", height: core, finalization: certificate });
+      wake();
     },
     outcome,
     heightOfMessage: (institution, messageKey) => byKey.get(pendingKey(institution, messageKey)),

@@ -26,6 +26,8 @@ export interface SwarmOptions {
   readonly members?: number;
   readonly parameters?: Record<string, number | string>;
   readonly limits?: Partial<Limits>;
+  /** Of the logs: small ones are dropped sooner. */
+  readonly segmentBytes?: number;
 }
 
 export interface Node {
@@ -143,7 +145,11 @@ export function createSwarm(options: SwarmOptions): Swarm {
     node.port = network.join(node.name);
     const random = (bytes: number) => Uint8Array.from({ length: bytes }, () => Math.floor(world.random() * 256));
     const disk = slowDisk(node.disk, world, () => node.syncDelay);
-    const opening = await openStore(disk, "/volume", { random, segmentBytes: 1 << 18, leastFree: 1 << 12 });
+    const opening = await openStore(disk, "/volume", {
+      random,
+      segmentBytes: options.segmentBytes ?? 1 << 18,
+      leastFree: 1 << 12,
+    });
     if (opening.kind === "fault")
       throw new Error(`${opening.fault.kind} ${opening.fault.path}: ${opening.fault.message}`);
     const { clock } = node;

@@ -1,0 +1,93 @@
+/** A peer's checkpoint: fetched in parts, verified against this epoch's set before anything of it is believed. */
+import { decodeBlocks, decodeCheckpointPart, encodeFetchBlocks, encodeFetchCheckpoint } from "../codec/exchange.ts";
+import type { Block, Certificate, Height, SeatIndex, Verified } from "../consensus/types.ts";
+import { height as toHeight } from "../consensus/types.ts";
+import { type MemberKeys, verifyCertificate } from "../crypto/bls.ts";
+import type { SettlementLedger } from "../ledger/execute.ts";
+import type { Checkpoint, Store } from "../storage/types.ts";
+import { type Chain, ledgerFromCheckpoint } from "./ledger-port.ts";
+import type { Limits } from "./limits.ts";
+import type { Membership } from "./membership.ts";
+import type { Network } from "./ports.ts";
+import { keysPart, statePart } from "./serving.ts";
+
+export interface FetchedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  readonly ledger: SettlementLedger;
+  /** From the checkpoint's own block on, ascending; the last is final by the certificate. */
+  readonly blocks: readonly Block[];
+  readonly finalization: Verified<Certificate>;
+}
+
+export type CheckpointFetch =
+  | ({ readonly kind: "fetched" } & FetchedCheckpoint)
+  | { readonly kind: "none"; readonly reason: string }
+  /** No honest member sends this. */
+  | { readonly kind: "dishonest"; readonly reason: string };
+
+export interface TransferOptions {
+  readonly network: Pick<Network, "request">;
+  readonly membership: () => Membership;
+  readonly keys: () => MemberKeys;
+  readonly chain: Chain;
+  readonly store: Store;
+  readonly limits: Pick<Limits, "requestTimeoutMs" | "replyBlocks">;
+}
+
+const none = (reason: string): CheckpointFetch => ({ kind: "none", reason });
+const dishonest = (reason: string): CheckpointFetch => ({ kind: "dishonest", reason });
+
+/** Fetches the newest checkpoint of a member that is above the height. The executed keys it brings are added to the store's. */
+export async function fetchCheckpoint(
+  options: TransferOptions,
+  seat: SeatIndex,
+  above: Height,
+): Promise<CheckpointFetch> {
+  const { network, membership, keys, chain, store, limits } = options;
+  const peer = membership().peerOf(seat);
+  if (peer === undefined) return none("not a member");
+
+  async function part(height: Height, index: number) {
+    const bytes = encodeFetchCheckpoint({ height, part: index });
+    const reply = await network.request(peer as string, "fetch-checkpoint", bytes, limits.requestTimeoutMs);
+    return reply.kind === "ok" ? decodeCheckpointPart(reply.bytes) : undefined;
+  }
+
+  const first = await part(toHeight(0), 0);
+  if (!first) return none("no answer");
+  if (first.kind === "refused") return dishonest(first.error.reason);
+  const { height, parts, proof } = first.value;
+  if (height <= above || !proof) return none("it has no newer checkpoint that is proven");
+  const { block, finalization } = proof;
+  if (block.header.epoch !== keys().config.epoch) return none("its checkpoint is of an epoch that is not known here");
+  if (!verifyCertificate(keys(), finalization)) return dishonest("a checkpoint's finalization that does not verify");
+  if (finalization.kind !== "finalize" || finalization.block !== block.hash || block.header.rootHeight !== height)
+    return dishonest("a checkpoint's proof that is of another block");
+
+  const state: Uint8Array[] = [];
+  for (let i = 0; i < parts; i++) {
+    const fetched = i === 0 ? first : await part(height, i);
+    if (!fetched) return none("it stopped answering");
+    if (fetched.kind === "refused") return dishonest(fetched.error.reason);
+    const [tag, content] = [fetched.value.content[0], fetched.value.content.subarray(1)];
+    if (tag === statePart) state.push(content.slice());
+    else if (tag !== keysPart || (await store.keys.import(content, height)) !== "ok")
+      return dishonest("a checkpoint's part that is none");
+  }
+  const ledger = ledgerFromCheckpoint(chain, store.keys, state);
+  if (!ledger || ledger.executed.height !== height || ledger.executed.root !== block.header.root)
+    return dishonest("a checkpoint whose state is not the certified one");
+
+  const request = encodeFetchBlocks({ tip: undefined, above: toHeight(height - 1), limit: limits.replyBlocks });
+  const reply = await network.request(peer, "fetch-blocks", request, limits.requestTimeoutMs);
+  const chainFrom = reply.kind === "ok" ? decodeBlocks(reply.bytes) : undefined;
+  if (chainFrom?.kind !== "ok") return none("it does not give the checkpoint's block");
+  const { blocks } = chainFrom.value;
+  const certified = chainFrom.value.finalization && verifyCertificate(keys(), chainFrom.value.finalization);
+  if (blocks[0]?.header.height !== height || !certified || certified.block !== blocks.at(-1)?.hash)
+    return none("it does not give the checkpoint's block");
+  const linked = blocks.every((next, i) => i === 0 || next.header.parent === blocks[i - 1]?.hash);
+  if (!linked) return dishonest("blocks that are no chain");
+  const checkpoint: Checkpoint = { height, root: block.header.root, proof, parts: state };
+  return { kind: "fetched", checkpoint, ledger, blocks, finalization: certified };
+}

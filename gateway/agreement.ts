@@ -5,7 +5,7 @@
  */
 
 /** One validator's report of a settled block. */
-export interface Report<Block> {
+interface Report<Block> {
   readonly seat: string;
   readonly height: number;
   /** Equal for equal reports: a digest over everything that is believed. */

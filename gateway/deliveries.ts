@@ -48,7 +48,7 @@ export async function fetchMessage(
 }
 
 /** Checks what a validator served: the message against its hash, the private payload against the message. */
-export function openMessage(hash: Uint8Array, signed: Uint8Array, content: Uint8Array): OpenedMessage | undefined {
+function openMessage(hash: Uint8Array, signed: Uint8Array, content: Uint8Array): OpenedMessage | undefined {
   const message = checkMessage(signed);
   if (message.kind === "refused" || Buffer.compare(messageHash(signed), hash) !== 0) return undefined;
   if (message.value.header.privateRoot.every((byte) => byte === 0)) return { message: message.value, items: undefined };

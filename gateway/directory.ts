@@ -3,7 +3,7 @@ import type { GetDirectoryResponse } from "../proto/validator/v1/validator_pb.js
 import { normalizeBic } from "./iso20022/fields.ts";
 import type { Participants } from "./iso20022/validate.ts";
 
-export interface DirectoryInstitution {
+interface DirectoryInstitution {
   readonly index: number;
   /** Eleven letters. */
   readonly bic: string;
@@ -12,7 +12,7 @@ export interface DirectoryInstitution {
   readonly suspended: boolean;
 }
 
-export interface DirectoryAccount {
+interface DirectoryAccount {
   readonly institution: number;
   /** ISO 4217 alphabetic. */
   readonly currency: string;

@@ -27,7 +27,7 @@ const entrySchema = z.object({
 export type FeedEntry = z.infer<typeof entrySchema>;
 
 /** An entry as it is read, with the cursor after it. */
-export interface FeedItem {
+interface FeedItem {
   readonly cursor: number;
   readonly entry: FeedEntry;
 }

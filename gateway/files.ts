@@ -19,7 +19,7 @@ import { withSpan } from "./telemetry.ts";
 import { type Submission, submit, type Validator } from "./validators.ts";
 
 /** What a sender is told. */
-export type FileAnswer =
+type FileAnswer =
   /** Every message of the file is accepted (or refused by a validator, then its payments are rejected). */
   | { readonly kind: "accepted"; readonly messageId: string; readonly report: StatusReport }
   | { readonly kind: "rejected"; readonly report: StatusReport }
@@ -27,7 +27,7 @@ export type FileAnswer =
   | { readonly kind: "unavailable"; readonly reason: string };
 
 /** A file as it came in. */
-export interface ReceivedFile {
+interface ReceivedFile {
   readonly parsed: Parsed;
   /** SHA-256 of its bytes, hexadecimal. */
   readonly digest: string;

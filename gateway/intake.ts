@@ -60,7 +60,7 @@ const lineSchema = z.discriminatedUnion("kind", [fileSchema, answerSchema, block
 /** A file as it was recorded. */
 export type FileRecord = Omit<z.infer<typeof fileSchema>, "kind">;
 export type FilePayment = z.infer<typeof paymentSchema>;
-export type BlockRecord = Omit<z.infer<typeof blockSchema>, "kind">;
+type BlockRecord = Omit<z.infer<typeof blockSchema>, "kind">;
 export type Refusal = z.infer<typeof answerSchema>["refusals"][number];
 
 /** Where one message of a file stands. */

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 
 /** One line read back. */
-export interface JournalEntry {
+interface JournalEntry {
   /** JSON text. */
   readonly text: string;
   /** Position of the line, and of the one after it. */
@@ -50,7 +50,8 @@ interface Segment {
 
 /** Opens a journal in a folder, which it makes. */
 export async function openJournal(folder: string, segmentBytes: number = SEGMENT_BYTES): Promise<Journal> {
-  await mkdir(folder, { recursive: true });
+  // Feeds hold names and account numbers: nobody but this user reads them.
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const names = (await readdir(folder)).filter((name) => /^\d{16}\.journal$/.test(name)).sort();
   const segments: Segment[] = names.map((name) => ({
     start: Number(name.slice(0, 16)),

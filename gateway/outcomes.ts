@@ -97,7 +97,7 @@ async function watch(
 }
 
 /** A digest of everything in a report that is believed. */
-export function identityOf({ height, time, block, receiptsRoot, messages }: SettledBlock): string {
+function identityOf({ height, time, block, receiptsRoot, messages }: SettledBlock): string {
   const believed = create(SettledBlockSchema, { height, time, block, receiptsRoot, messages });
   return createHash("sha256").update(toBinary(SettledBlockSchema, believed)).digest("base64");
 }

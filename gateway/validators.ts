@@ -84,7 +84,7 @@ const DEFAULT_RETRY_MS = 1000;
 const MAX_RETRY_MS = 60_000;
 
 /** The delay that google.rpc.RetryInfo advises, ms. */
-export function retryAdvice(error: ConnectError): number {
+function retryAdvice(error: ConnectError): number {
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
   if (delay === undefined) return DEFAULT_RETRY_MS;
   return Math.min(Math.max(1, Number(delay.seconds) * 1000 + Math.ceil(delay.nanos / 1e6)), MAX_RETRY_MS);

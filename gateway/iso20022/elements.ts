@@ -6,8 +6,8 @@ import type { GroupHeader, Transaction } from "./message.ts";
 import { SEEN } from "./message.ts";
 
 type TextKey<T> = { [K in keyof T]: T[K] extends string | undefined ? K : never }[keyof T];
-export type TransactionField = Exclude<TextKey<Transaction>, Part>;
-export type GroupField = Exclude<TextKey<GroupHeader>, "paymentType">;
+type TransactionField = Exclude<TextKey<Transaction>, Part>;
+type GroupField = Exclude<TextKey<GroupHeader>, "paymentType">;
 /** Where the XML of a child of `CdtTrfTxInf` is kept. */
 export type Part = "paymentType" | "terms" | "parties";
 

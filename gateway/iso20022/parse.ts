@@ -16,7 +16,7 @@ export interface ParseLimits {
   readonly maxTransactions: number;
 }
 
-export const DEFAULT_LIMITS: ParseLimits = { maxBytes: 64 * 1024 * 1024, maxTransactions: 200_000 };
+const DEFAULT_LIMITS: ParseLimits = { maxBytes: 64 * 1024 * 1024, maxTransactions: 200_000 };
 
 /** Deeper than any ISO 20022 message, supplementary data included. */
 const MAX_DEPTH = 48;

@@ -10,7 +10,7 @@ export interface TextStream {
   readonly encoding: Encoding | undefined;
 }
 
-export type Encoding = "utf-8" | "utf-16le" | "utf-16be";
+type Encoding = "utf-8" | "utf-16le" | "utf-16be";
 
 const NOTHING = new Uint8Array(0);
 

@@ -15,14 +15,14 @@ import { BANKS, startSwarm, type TestSwarm } from "./swarm.ts";
 
 export const asSender = { "x-institution": "QSWADEFFXXX" };
 
-export interface ReadEntry {
+interface ReadEntry {
   readonly cursor: string;
   readonly uetrs: readonly string[];
   readonly xml: string;
   readonly name: string;
 }
 
-export interface ReadStatus {
+interface ReadStatus {
   readonly status: string;
   readonly payments: readonly { readonly status: string; readonly reason?: { readonly code: string } }[];
 }

@@ -20,7 +20,7 @@ import { messageHash, parseMessage, readRecord } from "../../validator/codec/pay
 export const BANKS = ["QSWADEFFXXX", "QSWBUS33XXX", "QSWCSGSGXXX", "QSWDSESSXXX"] as const;
 
 /** What one validator does differently from an honest one. */
-export interface Script {
+interface Script {
   submit?: (message: Uint8Array) => MessageInitShape<typeof SubmitResponseSchema> | undefined;
   report?: (block: SettledBlock) => SettledBlock | undefined;
 }

@@ -99,7 +99,7 @@ function stepsOf(proof: Proof, genesis: TrustedGenesis): readonly ConsoleProofSt
       says: `${power} of ${total} votes finalize that block, from ${regions.length} regions; settlement needs ${required}.`,
       facts: [
         { label: "Signed by", value: signers.map((member) => member?.id ?? "?").join(", ") },
-        { label: "Aggregate signature", value: hex(finalization.signature) },
+        { label: "Aggregate signature, BLS12-381", value: shorten(hex(finalization.signature)) },
       ],
     },
     {
@@ -112,3 +112,6 @@ function stepsOf(proof: Proof, genesis: TrustedGenesis): readonly ConsoleProofSt
     },
   ];
 }
+
+/** Long values are in the download; the page shows enough to recognize them. */
+const shorten = (value: string) => `${value.slice(0, 32)}…${value.slice(-16)}`;

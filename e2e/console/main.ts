@@ -68,7 +68,8 @@ interface OpenPage {
 }
 
 async function openPage(browser: Browser, url: string): Promise<OpenPage> {
-  const page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, colorScheme: "light" });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, colorScheme: "light" });
+  const page = await context.newPage();
   const complaints: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());

@@ -73,8 +73,8 @@ function isWords(range: (typeof parameterTable)[number]["range"]): range is read
   return typeof range[0] === "string";
 }
 
-/** The schema; `docs/running-a-validator.md` prints its fields. */
-export const configSchema = z.strictObject({
+/** The schema; `docs/configuration.md` lists its fields. */
+const configSchema = z.strictObject({
   seat: seatName.meta({ description: "This seat's name in the validator set." }),
   region: z
     .string()
@@ -221,6 +221,7 @@ export const exitCodes = {
     code: 5,
     meaning: "The genesis document is wrong, differs from the one in the volume, or does not name this seat's keys.",
   },
+  busy: { code: 6, meaning: "Another process runs on this volume. Two processes must never sign with one identity." },
 } as const;
 
 /** One line of the configuration reference. */

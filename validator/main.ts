@@ -2,7 +2,7 @@
  * One validator process: reads its configuration, opens its volume, serves its ports, and runs its chain once it has
  * a genesis document. Crash-only: whatever is unforeseen is logged and ends the process; its record is durable.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import packageJson from "../package.json" with { type: "json" };
@@ -22,6 +22,7 @@ import { createMetrics, type Metrics } from "./rpc/metrics.ts";
 import { createObservation, type Observation } from "./rpc/observer.ts";
 import { startRpc } from "./rpc/rpc.ts";
 import { noTelemetry, startTelemetry, type Telemetry } from "./rpc/telemetry.ts";
+import { holdVolume } from "./rpc/volume-lock.ts";
 import { openIdentity } from "./storage/identity.ts";
 import { createNodeDisk } from "./storage/node-disk.ts";
 import { openStore } from "./storage/store.ts";
@@ -54,6 +55,9 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
 
   const disk = createNodeDisk(dataDir);
   await disk.makeDirectory(dataDir);
+  const release = await holdVolume(statSync(dataDir));
+  if (!release) throw new Stop(exitCodes.busy, `${dataDir} is in use by another process`);
+  closers.push(release);
   const opening = await openIdentity(disk, dataDir);
   if (opening.kind !== "ok") throw volumeStop(log, opening.fault);
   const signers = { bls: blsSigner(opening.identity.blsSecret), peer: ed25519Signer(opening.identity.peerSecret) };
@@ -302,6 +306,7 @@ function main(): void {
     });
   run(parsed.config, log, closers).catch((error: unknown) => {
     if (error instanceof Stop && error.exit === exitCodes.usage) return usage(error.message);
+    if (error instanceof Stop && error.exit === exitCodes.busy) log("volume-busy", { path: parsed.config.dataDir });
     crashed(error);
   });
 }

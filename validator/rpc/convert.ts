@@ -14,11 +14,11 @@ import type { Directory, MessageState, PaymentState, SettledBlock, ValidatorStat
 import type { MessageOutcome } from "../ledger/types.ts";
 
 /** A digest's 32 bytes. */
-export function bytesOf(digest: Digest): Uint8Array {
+function bytesOf(digest: Digest): Uint8Array {
   return Buffer.from(digest, "hex");
 }
 
-export function outcomeMessage(outcome: MessageOutcome): MessageInitShape<typeof MessageOutcomeSchema> {
+function outcomeMessage(outcome: MessageOutcome): MessageInitShape<typeof MessageOutcomeSchema> {
   const rejected = outcome.payments - outcome.settled;
   return {
     institution: outcome.institution,

@@ -70,7 +70,7 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
 }
 
 /** Why the process is not ready, "" when it is. */
-export function notReady(host: Host): string {
+function notReady(host: Host): string {
   const services = host.services();
   return services ? services.status().notReady : "waits for its genesis document";
 }

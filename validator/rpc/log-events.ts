@@ -5,7 +5,7 @@
  */
 
 /** Severity, as pino writes it. */
-export type LogLevel = "debug" | "info" | "warn" | "error" | "fatal";
+type LogLevel = "debug" | "info" | "warn" | "error" | "fatal";
 
 export interface LogEventRow {
   readonly level: LogLevel;
@@ -41,6 +41,11 @@ export const logEvents = {
     level: "fatal",
     fields: ["fault", "path", "offset", "error"],
     help: "The record cannot be trusted: the process exits with code 3. Bring the seat back as a learner under a new key.",
+  },
+  "volume-busy": {
+    level: "fatal",
+    fields: ["path"],
+    help: "Another process runs on the volume: this one exits with code 6. Find out why it was started twice.",
   },
   "genesis-refused": {
     level: "error",

@@ -5,7 +5,7 @@ import { type LogEventName, type LogEventRow, logEvents } from "./log-events.ts"
 type FieldsOf<Name extends LogEventName> = (typeof logEvents)[Name]["fields"][number];
 
 /** A value a log line may hold: never bytes, never an object of the domain. */
-export type LogValue = string | number | boolean;
+type LogValue = string | number | boolean;
 
 /** Writes one event with exactly its fields. */
 export type Log = <Name extends LogEventName>(event: Name, fields: Readonly<Record<FieldsOf<Name>, LogValue>>) => void;

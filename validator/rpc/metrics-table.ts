@@ -4,7 +4,7 @@
  */
 
 /** What a metric is about: the room whose work it shows. */
-export type MetricOwner = "consensus" | "driver" | "ledger" | "storage" | "network" | "rpc";
+type MetricOwner = "consensus" | "driver" | "ledger" | "storage" | "network" | "rpc";
 
 export interface MetricRow {
   readonly type: "counter" | "gauge" | "histogram";

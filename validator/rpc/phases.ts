@@ -1,7 +1,7 @@
 /** Times the phases of each view from what the driver reports. Bounded: it remembers a fixed number of views and heights. */
 import type { DriverEvent } from "../driver/services.ts";
 
-export type Phase = "propose" | "prepare" | "commit" | "settle";
+type Phase = "propose" | "prepare" | "commit" | "settle";
 
 /** A phase that ended, or a proposal that became final, with its length in ms. */
 export type PhaseTiming = { readonly phase: Phase | "finality"; readonly milliseconds: number };

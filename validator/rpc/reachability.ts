@@ -1,6 +1,6 @@
 /** Turns "connected" and round trips of members into partition events: one per silence beyond a bound. Pure but for its state. */
 
-export type ReachabilityChange = {
+type ReachabilityChange = {
   readonly kind: "unreachable" | "reachable";
   readonly seat: string;
   /** How long it was not heard, ms. */

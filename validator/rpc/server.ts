@@ -45,7 +45,7 @@ export interface RpcServer {
 }
 
 /** Longest a unary call may take from its first byte to its answer, ms: a slow sender does not hold the budget longer. */
-export const callDeadlineMs = 30_000;
+const callDeadlineMs = 30_000;
 const drainMs = 500;
 /** Retry advice when the budget is spent: about the time an acceptance takes. */
 const busyRetryMs = 50;

@@ -23,7 +23,7 @@ import { noTelemetry, type Telemetry } from "../telemetry.ts";
 export const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
 
 /** Institution 0 is `CN=gateway,O=Bank A,C=DE`, institution 1 `CN=gateway,O=Bank B,C=FR`, 2 has no certificate. */
-export const directory: Directory = {
+const directory: Directory = {
   chainId: digest("ab".repeat(32)),
   institutions: ["CN=gateway,O=Bank A,C=DE", "CN=gateway,O=Bank B,C=FR", ""].map((certificateSubject, index) => ({
     index,

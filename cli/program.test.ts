@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { takeLock } from "../operator/embedded/lock.ts";
 import { createProgram } from "./program.ts";
 import { type SeatReport, statusTree } from "./status.ts";
 
@@ -30,9 +31,10 @@ const swarm = (...args: string[]) =>
     },
   ).run(args);
 
-/** A swarm that once ran: its endpoints are known, nothing listens there. */
+/** A swarm whose operator lives (it is this process) and whose validators do not: nothing listens there. */
 function leaveEndpoints(name: string) {
   mkdirSync(join(directory, name), { recursive: true });
+  takeLock(join(directory, name, "lock.json"));
   const url = "http://127.0.0.1:9";
   const seat = {
     seat: `${name}-eu-0`,
@@ -82,6 +84,13 @@ describe("finding the swarm", () => {
   test("none runs", async () => {
     expect(await swarm("status")).toBe(3);
     expect(err).toBe(`No swarm runs from ${directory}. Start one with npm start, or set SWARM_DIR.\n`);
+  });
+
+  test("one was killed and left its files", async () => {
+    leaveEndpoints("one");
+    writeFileSync(join(directory, "one", "lock.json"), JSON.stringify({ pid: process.pid, started: "long ago" }));
+    expect(await swarm("status")).toBe(3);
+    expect(err).toContain("No swarm runs from");
   });
 
   test("several run", async () => {

@@ -1,6 +1,8 @@
 /** Where the services of a running swarm are: written by the operator, read by `swarm` and other tools of this machine. */
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { z } from "zod";
+import { readIdentity } from "./leftovers.ts";
+import { isAlive } from "./process-identity.ts";
 import { swarmDirectory, swarmLayout } from "./volumes.ts";
 
 const url = z.url({ protocol: /^https?$/ });
@@ -46,6 +48,7 @@ export type FoundEndpoints =
 /** The running swarm of that name; without a name the only one there is. */
 export function findEndpoints(swarm: string | undefined, directory = swarmDirectory()): FoundEndpoints {
   const running = (swarm === undefined ? listSwarms(directory) : [swarm])
+    .filter((name) => isRunning(swarmLayout(name, directory).lock))
     .map((name) => ({ name, text: readText(swarmLayout(name, directory).endpoints) }))
     .filter(({ text }) => text !== undefined);
   const [first, ...others] = running;
@@ -63,6 +66,12 @@ export function findEndpoints(swarm: string | undefined, directory = swarmDirect
   return parsed === undefined
     ? { kind: "none", reason: `${swarmLayout(first.name, directory).endpoints} is damaged. Start the swarm again.` }
     : { kind: "found", endpoints: parsed };
+}
+
+/** An operator that was killed leaves its files; its lock names who it was. */
+function isRunning(lock: string): boolean {
+  const holder = readIdentity(lock);
+  return holder !== undefined && isAlive(holder);
 }
 
 function parseEndpoints(text: string): Endpoints | undefined {

@@ -61,9 +61,13 @@ export async function findConflicts(ports: SwarmPorts): Promise<readonly PortCon
   return wanted.filter((_, i) => !free[i]);
 }
 
+const mostNamed = 3;
+
 /** A sentence with the way out. */
 export function describeConflicts(conflicts: readonly PortConflict[], base: number): string {
-  const named = conflicts.map(({ port, use }) => `${port} for ${use}`).join(", ");
+  const first = conflicts.slice(0, mostNamed).map(({ port, use }) => `${port} for ${use}`);
+  const others = conflicts.length - first.length;
+  const named = [...first, ...(others > 0 ? [`${others} more`] : [])].join(", ");
   const plural = conflicts.length === 1 ? "Port" : "Ports";
   return `${plural} taken by another program: ${named}. Stop it, or choose others with --port-base N (now ${base}).`;
 }

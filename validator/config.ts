@@ -33,9 +33,9 @@ const limits = z
     privateBytes: z
       .int()
       .min(0)
-      .max(16_777_216)
-      .default(4_194_304)
-      .meta({ description: "Largest private payload of one message, bytes." }),
+      .max(3_145_728)
+      .default(3_145_728)
+      .meta({ description: "Largest private payload of one message, bytes: with its batch it must fit one frame between members (4 MiB)." }),
     inFlightBytes: z.int().min(8_388_608).max(4_294_967_296).default(67_108_864).meta({
       description: "Most bytes of submissions being received or answered; beyond it callers are told to retry.",
     }),

@@ -60,18 +60,19 @@ export function createDiskGuard({ store, clock, observe, onChange }: DiskGuardOp
   }
 
   function report(error: unknown): boolean {
-    if (!(error instanceof StorageFaultError)) return false;
+    if (!(error instanceof StorageFaultError)) return stopped;
     fail(`${error.fault.kind}: ${error.fault.path}`);
     return true;
   }
 
   function whenHealthy(): Promise<void> {
-    return fault === "" ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
+    // A process that is ending makes nothing durable any more, and goes on with nothing that waits for it.
+    return fault === "" && !stopped ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
   }
 
   async function persist(entries: readonly Entry[]): Promise<void> {
     for (;;) {
-      if (fault !== "") await whenHealthy();
+      if (fault !== "" || stopped) await whenHealthy();
       const started = clock.now().monotonic;
       try {
         await store.persist(entries);

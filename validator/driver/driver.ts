@@ -4,36 +4,25 @@
  */
 
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { encodeGossip } from "../codec/peer.ts";
 import { startEpoch } from "../consensus/step.ts";
-import type {
-  Block,
-  Certificate,
-  Effect,
-  EpochConfig,
-  Height,
-  Input,
-  Parameters,
-  SeatIndex,
-} from "../consensus/types.ts";
+import type { Block, Effect, EpochConfig, Input, Parameters, SeatIndex } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { type MemberKeys, memberKeys } from "../crypto/bls.ts";
-import { sha256 } from "../crypto/hash.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
-import { closesEpoch, parseTransaction } from "../ledger/governance.ts";
 import type { ExecutedBlock } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
 import { createBatches } from "./batches.ts";
 import { createCatchUp } from "./catch-up.ts";
 import { chainViewOf } from "./chain-view.ts";
-import { fetchCheckpoint } from "./checkpoint-transfer.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { createClockGuard } from "./clock-guard.ts";
+import { createCommits } from "./commits.ts";
 import { type CoreLoop, createCoreLoop } from "./core-loop.ts";
 import { createDiskGuard } from "./disk-guard.ts";
 import { createDissemination } from "./dissemination.ts";
 import { createExecutor } from "./executor.ts";
 import { createFetching } from "./fetching.ts";
+import { closesEpochOf, createGovernance } from "./governance.ts";
 import { createInbound } from "./inbound.ts";
 import { type Chain, ledgerFromCheckpoint, ledgerFromGenesis } from "./ledger-port.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
@@ -45,11 +34,12 @@ import type { Clock, Network, PeerAddress, PeerName } from "./ports.ts";
 import { createProofs } from "./proofs.ts";
 import { createQueries } from "./queries.ts";
 import { createReceiving } from "./receiving.ts";
-import { moveCore, recoverCore, replay, unorderedBatches, unsettledBlocks } from "./recovery.ts";
+import { recoverCore, replay, unorderedBatches, unsettledBlocks } from "./recovery.ts";
+import { createRestoring } from "./restoring.ts";
 import { createRouting } from "./routing.ts";
-import type { GovernanceResult, Observer, ValidatorServices } from "./services.ts";
+import type { Observer, ValidatorServices } from "./services.ts";
 import { createServing } from "./serving.ts";
-import { createSettlement } from "./settlement.ts";
+import { createSettlement, keepOutcome } from "./settlement.ts";
 import { createStatus } from "./status.ts";
 import { createSubmissions } from "./submissions.ts";
 import { createTimers } from "./timers.ts";
@@ -122,7 +112,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     if (allowed === voting) return;
     voting = allowed;
     observe({ kind: "voting", allowed, reason: allowed ? "" : reason });
-    core?.feed({ kind: "disk", healthy: allowed });
+    if (!core) return;
+    core.feed({ kind: "disk", healthy: allowed });
     status.changed();
   }
   const guard = createDiskGuard({ store, clock, observe, onChange: (_, fault) => gate(`the volume failed: ${fault}`) });
@@ -150,6 +141,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     guard,
     ledger: () => ledger,
     chain: () => chain,
+    applied: ({ batch }) => index.remove(batch),
     executed,
     onFatal: fatal,
   });
@@ -158,6 +150,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     if (store.keys.needsFlush) await store.keys.flush();
     const result = await executor.execute(block);
     executedTime = block.header.time;
+    // The process may have died after the block was durable and before its outcome was.
+    if (!(await store.outcome(result.height))) keepOutcome(store, result);
     return result;
   }
 
@@ -218,7 +212,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     backlog: () => executor.backlog,
     executed: () => ledger.executed.height,
     penalize,
-    checkpoint: restore,
+    checkpoint: (seat) => restore(seat),
   });
   const routing = createRouting({
     ...shared,
@@ -245,6 +239,40 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     fault: () => (guard.fault !== "" ? `the volume failed: ${guard.fault}` : clockGuard.fault),
   });
 
+  const commits = createCommits({
+    ...shared,
+    store,
+    clockGuard,
+    receiving,
+    dissemination,
+    checkpoints,
+    proofs,
+    status,
+    executor,
+  });
+  const restore = createRestoring({
+    ...shared,
+    chain: options.chain,
+    store,
+    guard,
+    executor,
+    outbox,
+    settlement,
+    checkpoints,
+    penalize,
+    keys: () => keys,
+    ledger: () => ledger,
+    replaceLedger: (restored, time) => {
+      ledger = restored;
+      executedTime = time;
+    },
+    replaceCore: (moved) => {
+      timers.clearAll();
+      core?.replace(moved);
+    },
+    commit: commits.commit,
+  });
+
   core = createCoreLoop({ clock, initial, perform, observe, onFatal: fatal });
 
   function perform(effect: Effect): void {
@@ -259,7 +287,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
       case "verify-vote":
         return verify(effect);
       case "keep-certificate":
-        return keepCertificate(effect.certificate);
+        return commits.keepCertificate(effect.certificate);
       case "broadcast":
         return outbox.send(effect.message);
       case "set-timer":
@@ -271,7 +299,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
       case "fetch-blocks":
         return catchUp.fetch(effect);
       case "commit":
-        return commit(effect.block, effect.finalization);
+        return commits.commit(effect.block, effect.finalization);
       case "settle":
         settlement.settle(effect.height, effect.finalization);
         return status.changed();
@@ -293,42 +321,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     }
   }
 
-  function keepCertificate(certificate: Certificate): void {
-    store.keep({ kind: "certificate", certificate });
-    const block = certificate.kind === "finalize" ? state().blocks.get(certificate.block) : undefined;
-    if (block) proofs.finalized(block, certificate);
-  }
-
-  function commit(block: Block, finalization: Certificate): void {
-    store.keep({ kind: "block", block });
-    if (block.header.closing) keepCarriers(block, finalization);
-    const { height, view, proposer, time } = block.header;
-    store.keep({ kind: "final", height, hash: block.hash, finalization });
-    if (proposer !== membership.self) clockGuard.observeBlockTime(time);
-    const digests = block.body.batches.map((batch) => batch.digest);
-    receiving.done(digests);
-    for (const digest of digests) dissemination.done(digest);
-    checkpoints.final(block, finalization);
-    if (finalization.block === block.hash) proofs.finalized(block, finalization);
-    const payments = block.body.batches.reduce((sum, batch) => sum + batch.payments, 0);
-    observe({ kind: "block-final", height, view, block: block.hash, batches: digests, payments });
-    status.final(block);
-    executor.enqueue(block);
-  }
-
-  /** What finalizes a closing block may be an empty block behind it: peers that catch up need both. */
-  function keepCarriers(closing: Block, finalization: Certificate): void {
-    const { blocks } = state();
-    for (let at = blocks.get(finalization.block); at && at.hash !== closing.hash; at = blocks.get(at.header.parent))
-      store.keep({ kind: "block", block: at });
-  }
-
   async function executed(block: Block, result: ExecutedBlock): Promise<void> {
     executedTime = block.header.time;
-    for (const { digest } of block.body.batches) {
-      const stored = batches.recent(digest) ?? (await batches.load(digest));
-      if (stored) index.remove(stored.batch);
-    }
     const before = core?.state.executed.at(-1)?.coverage.degraded ?? [];
     settlement.executed(block, result);
     const { height, root, coverage } = result;
@@ -355,55 +349,6 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     feed({ kind: "start" });
     dissemination.epochChanged();
     routing.epochChanged();
-  }
-
-  /** Peers keep no blocks as old as this validator's: it goes on from a certified state of theirs. */
-  async function restore(seat: SeatIndex): Promise<boolean> {
-    const transfer = { ...shared, keys: () => keys, chain: options.chain, store };
-    const fetched = await fetchCheckpoint(transfer, seat, ledger.executed.height);
-    if (fetched.kind === "dishonest") penalize(seat, fetched.reason);
-    if (fetched.kind !== "fetched" || stopped) return false;
-    const { checkpoint, blocks, finalization } = fetched;
-    const [first, ...rest] = blocks;
-    const from = ledger.executed.height;
-    if (!first || first.header.epoch !== keys.config.epoch || from >= checkpoint.height) return false;
-    await executor.abandon();
-    await outbox.idle();
-    const before = state();
-    ledger = fetched.ledger;
-    executedTime = first.header.time;
-    const { height, root, coverage } = ledger.executed;
-    if (before.finalized.height < height) {
-      store.keep({ kind: "block", block: first });
-      store.keep({ kind: "final", height, hash: first.hash, finalization });
-      const executed = [{ height, root, coverage }];
-      timers.clearAll();
-      core?.replace(moveCore(before, { finalized: { blocks, finalization }, executed }));
-      settlement.jump(height, finalization);
-      executor.resume([]);
-      for (const block of rest) commit(block, finalization);
-      feed({ kind: "start" });
-    } else {
-      // Only execution was behind: the final blocks above the checkpoint are in the log.
-      settlement.jump(height, finalization);
-      feed({ kind: "executed", height, root, coverage });
-      executor.resume(await finalBlocksAbove(height));
-    }
-    await checkpoints.install(checkpoint);
-    observe({ kind: "catch-up", from, to: height, source: "checkpoint" });
-    return true;
-  }
-
-  /** Up to the newest final one, as of when it resolves. */
-  async function finalBlocksAbove(height: Height): Promise<readonly Block[]> {
-    const blocks: Block[] = [];
-    while (height + blocks.length < state().finalized.height) {
-      await guard.persist([]);
-      const final = await store.finalBlock(toHeight(height + blocks.length + 1));
-      if (!final) throw new Error(`final block ${height + blocks.length + 1} is missing from the log`);
-      blocks.push(final.block);
-    }
-    return blocks;
   }
 
   function connectPeers(): void {
@@ -461,6 +406,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     notReady: () => status.cannotAccept(),
   });
 
+  const govern = createGovernance({ ...shared, ledger: () => ledger });
   const services: ValidatorServices = {
     ...queries,
     proof: proofs.proof,
@@ -469,38 +415,22 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     directory: chain.directory,
     status: status.current,
     watchStatus: status.watch,
-    submitGovernance: (transaction) => Promise.resolve(governance(transaction)),
+    submitGovernance: (transaction) => Promise.resolve(govern(transaction)),
   };
-
-  function governance(bytes: Uint8Array): GovernanceResult {
-    const closes = closesEpochOf(bytes);
-    if (closes === undefined) return { kind: "refused", reason: "not a governance transaction" };
-    const transaction = { bytes, closesEpoch: closes };
-    if (!ledger.isGoverned(transaction))
-      return { kind: "refused", reason: "too few good signatures of the governance set" };
-    feed({ kind: "governance", transaction });
-    network.broadcast(encodeGossip({ kind: "governance", transaction: bytes }));
-    return { kind: "accepted", hash: sha256(bytes) };
-  }
 
   return {
     services,
     async stop() {
       stopped = true;
       core?.stop();
+      guard.stop();
       timers.clearAll();
       inbound.stop();
       fetching.stop();
       catchUp.stop();
       executor.stop();
       settlement.stop();
-      guard.stop();
       clockGuard.stop();
     },
   };
-}
-
-function closesEpochOf(transaction: Uint8Array): boolean | undefined {
-  const parsed = parseTransaction(transaction);
-  return parsed.kind === "ok" ? closesEpoch(parsed.value.action) : undefined;
 }

@@ -31,6 +31,8 @@ export interface ExecutorOptions {
   readonly ledger: () => Ledger;
   readonly chain: () => ChainView;
   readonly observe: Observer;
+  /** Called after each batch. */
+  readonly applied: (stored: StoredBatch) => void;
   /** Called after each queued block, before the next begins. */
   readonly executed: (block: Block, result: ExecutedBlock) => Promise<void>;
   readonly onFatal: (error: unknown) => void;
@@ -74,6 +76,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       measured(clock, observe, "execute", () =>
         machine.apply(stored.batch.bytes, (i) => isAuthentic(stored, i, chain())),
       );
+      options.applied(stored);
       await clock.yield();
     }
     return measured(clock, observe, "root", () => machine.end());

@@ -1,14 +1,14 @@
 /** Settlement proofs from what this validator holds: the receipt and its block, and a newer header that a covering finalization makes a trust anchor's. */
 import { bytesEqual } from "../codec/bytes.ts";
-import type { BlockOutcome } from "../codec/outcome.ts";
 import { creditTransfer } from "../codec/payment-message.ts";
 import { uncoveredRegions } from "../consensus/coverage.ts";
 import type { Block, Certificate, Digest, EpochConfig, Height } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { sha256 } from "../crypto/hash.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
+import type { BlockOutcome } from "../ledger/outcome.ts";
 import { buildProof } from "../ledger/proof.ts";
-import type { ReceiptSource } from "../ledger/receipt-tree.ts";
+import { type ReceiptSource, receiptSource } from "../ledger/receipt-tree.ts";
 import type { Store } from "../storage/types.ts";
 import type { Batches } from "./batches.ts";
 import type { ProofResult } from "./services.ts";
@@ -58,8 +58,7 @@ export function createProofs({ store, batches, settlement, ledger, config }: Pro
         const outcome = messages[found.length];
         // A message that was executed in an earlier block, or before in this one, has no second outcome.
         if (!outcome || !bytesEqual(outcome.messageHash, stored.batch.hashes[i] as Uint8Array)) continue;
-        const { kind, institution, messageKey } = message.header;
-        found.push({ kind, institution, messageKey, records: message.records, codes: outcome.codes });
+        found.push(receiptSource(message, outcome.messageHash, outcome.codes));
       }
     }
     return found.length === messages.length ? found : undefined;

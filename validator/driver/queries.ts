@@ -1,12 +1,12 @@
 /** Questions of clients: a message, a payment, a proof, a private payload. Answers come from memory where it reaches, else from the log. */
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { bytesEqual } from "../codec/bytes.ts";
-import type { BlockOutcome } from "../codec/outcome.ts";
 import { creditTransfer, type PaymentMessage, recordLength } from "../codec/payment-message.ts";
 import type { State } from "../consensus/state.ts";
 import type { Height } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { messageKeyKind } from "../ledger/execute.ts";
+import type { BlockOutcome } from "../ledger/outcome.ts";
 import type { MessageOutcome } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
 import type { Batches } from "./batches.ts";

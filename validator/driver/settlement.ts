@@ -3,9 +3,9 @@
  * latencies. Outcomes are kept in the log, so that a slow reader costs a cursor and nothing else.
  */
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { type BlockOutcome, decodeOutcome, encodeOutcome } from "../codec/outcome.ts";
 import type { Block, Certificate, Height } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
+import { type BlockOutcome, decodeOutcome, encodeOutcome } from "../ledger/outcome.ts";
 import type { ExecutedBlock } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
 import type { Clock } from "./ports.ts";
@@ -163,9 +163,9 @@ export function createSettlement(options: SettlementOptions): Settlement {
       store.keep({ kind: "settled", height, finalization: certificate });
       advance();
     },
-    executed(block, { height, root, receiptsRoot, messages, governance }) {
-      const result = { height, root, receiptsRoot, messages, granted: governance.map(({ granted }) => granted) };
-      store.keep({ kind: "outcome", height, bytes: encodeOutcome(result) });
+    executed(block, executedBlock) {
+      const result = keepOutcome(store, executedBlock);
+      const { height, messages } = result;
       remember(result);
       complete(result);
       const settled = messages.reduce((sum, message) => sum + message.settled, 0);
@@ -196,6 +196,14 @@ export function createSettlement(options: SettlementOptions): Settlement {
       wake();
     },
   };
+}
+
+/** Writes what became of the block's messages to the log; durable with the next commit. */
+export function keepOutcome(store: Pick<Store, "keep">, executed: ExecutedBlock): BlockOutcome {
+  const { height, root, receiptsRoot, messages, governance } = executed;
+  const outcome = { height, root, receiptsRoot, messages, granted: governance.map(({ granted }) => granted) };
+  store.keep({ kind: "outcome", height, bytes: encodeOutcome(outcome) });
+  return outcome;
 }
 
 /** Forgets the oldest entries beyond the bound. */

@@ -13,7 +13,7 @@ export type Entry =
   | { readonly kind: "certificate"; readonly certificate: Certificate }
   /** The block is final; entries come in height order. */
   | { readonly kind: "final"; readonly height: Height; readonly hash: Digest; readonly finalization: Certificate }
-  /** What execution made of the final block at this height: canonical bytes of `codec/outcome.ts`, opaque here. A later entry of a height replaces an earlier one. */
+  /** What execution made of the final block at this height: canonical bytes of `ledger/outcome.ts`, opaque here. A later entry of a height replaces an earlier one. */
   | { readonly kind: "outcome"; readonly height: Height; readonly bytes: Uint8Array }
   /** Every block up to this height is settled by this finalization. */
   | { readonly kind: "settled"; readonly height: Height; readonly finalization: Certificate };

@@ -1,9 +1,10 @@
 /** What execution made of a block, as it is kept on disk for the streams of settlements. */
+
+import { type Reader, reader, type Writer, writer } from "../codec/bytes.ts";
+import { type Decoded, decoded, refused } from "../codec/result.ts";
 import type { Digest, Height } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
-import type { MessageOutcome } from "../ledger/types.ts";
-import { type Reader, reader, type Writer, writer } from "./bytes.ts";
-import { type Decoded, decoded, refused } from "./result.ts";
+import type { MessageOutcome } from "./types.ts";
 
 /** One executed block's results. */
 export interface BlockOutcome {

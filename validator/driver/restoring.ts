@@ -1,0 +1,87 @@
+/** Standing on a peer's checkpoint: the ledger replaced, the core moved up, execution resumed from there. */
+import type { State } from "../consensus/state.ts";
+import type { Block, Certificate, Height, Input, SeatIndex } from "../consensus/types.ts";
+import { height as toHeight } from "../consensus/types.ts";
+import type { SettlementLedger } from "../ledger/execute.ts";
+import type { Store } from "../storage/types.ts";
+import { fetchCheckpoint, type TransferOptions } from "./checkpoint-transfer.ts";
+import type { Checkpoints } from "./checkpoints.ts";
+import type { DiskGuard } from "./disk-guard.ts";
+import type { Executor } from "./executor.ts";
+import type { Outbox } from "./outbox.ts";
+import { moveCore } from "./recovery.ts";
+import type { Observer } from "./services.ts";
+import type { Settlement } from "./settlement.ts";
+
+export interface RestoringOptions extends TransferOptions {
+  readonly store: Store;
+  readonly guard: DiskGuard;
+  readonly executor: Executor;
+  readonly outbox: Outbox;
+  readonly settlement: Settlement;
+  readonly checkpoints: Checkpoints;
+  readonly state: () => State;
+  readonly ledger: () => SettlementLedger;
+  /** The ledger from now on; `time` is that of its newest block. */
+  readonly replaceLedger: (ledger: SettlementLedger, time: number) => void;
+  readonly replaceCore: (state: State) => void;
+  readonly feed: (input: Input) => void;
+  readonly commit: (block: Block, finalization: Certificate) => void;
+  readonly penalize: (seat: SeatIndex, reason: string) => void;
+  readonly observe: Observer;
+}
+
+/** Fetches, verifies and installs the newest checkpoint of a member; true when this validator now stands on it. */
+export function createRestoring(options: RestoringOptions): (seat: SeatIndex) => Promise<boolean> {
+  const { store, guard, executor, outbox, settlement, checkpoints, state, ledger, keys, feed } = options;
+
+  /** Final blocks in the log above the height, up to the newest as of when it resolves. */
+  async function finalBlocksAbove(height: Height): Promise<readonly Block[]> {
+    const blocks: Block[] = [];
+    while (height + blocks.length < state().finalized.height) {
+      const at = toHeight(height + blocks.length + 1);
+      let final = await store.finalBlock(at);
+      if (!final) {
+        await guard.persist([]);
+        final = await store.finalBlock(at);
+      }
+      if (!final) throw new Error(`final block ${at} is missing from the log`);
+      blocks.push(final.block);
+    }
+    return blocks;
+  }
+
+  return async (seat) => {
+    const from = ledger().executed.height;
+    const fetched = await fetchCheckpoint(options, seat, from);
+    if (fetched.kind === "dishonest") options.penalize(seat, fetched.reason);
+    if (fetched.kind !== "fetched") return false;
+    const { checkpoint, blocks, finalization } = fetched;
+    const [first, ...rest] = blocks;
+    const stale = ledger().executed.height >= checkpoint.height;
+    if (!first || stale || first.header.epoch !== keys().config.epoch) return false;
+    await executor.abandon();
+    await outbox.idle();
+    options.replaceLedger(fetched.ledger, first.header.time);
+    const before = state();
+    const { height, root, coverage } = fetched.ledger.executed;
+    if (before.finalized.height < height) {
+      store.keep({ kind: "block", block: first });
+      store.keep({ kind: "final", height, hash: first.hash, finalization });
+      const executed = [{ height, root, coverage }];
+      options.replaceCore(moveCore(before, { finalized: { blocks, finalization }, executed }));
+      settlement.jump(height, finalization);
+      executor.resume([]);
+      for (const block of rest) options.commit(block, finalization);
+      feed({ kind: "start" });
+    } else {
+      // Only execution was behind: the final blocks above the checkpoint are in the log.
+      settlement.jump(height, finalization);
+      feed({ kind: "executed", height, root, coverage });
+      executor.resume(await finalBlocksAbove(height));
+    }
+    await checkpoints.install(checkpoint);
+    options.observe({ kind: "catch-up", from, to: height, source: "checkpoint" });
+    return true;
+  };
+}

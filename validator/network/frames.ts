@@ -1,90 +1,97 @@
-/** Frames on a request stream: length u32 of what follows, kind u8, protocol u8, zero u16, id u32, payload. Little-endian. */
-import type { Uint8ArrayList } from "uint8arraylist";
+/**
+ * The frames of the long-lived streams: length u32 of what follows, kind u8, correlation u32, protocol u8, payload.
+ * Little-endian. Correlations are the asker's: answers and pongs repeat them.
+ */
+import type { StreamProtocol } from "../driver/ports.ts";
 
-export const frameKinds = ["request", "response", "failure", "key"] as const;
-export type FrameKind = (typeof frameKinds)[number];
+/** Bytes before the payload. */
+export const frameHeaderLength = 10;
+/** Of these, the length field does not count itself. */
+const lengthField = 4;
+
+const kinds = ["request", "response", "error", "key", "key-request", "ping", "pong"] as const;
+export type FrameKind = (typeof kinds)[number];
+
+const protocols: readonly (StreamProtocol | "none")[] = [
+  "none",
+  "batch",
+  "fetch-batches",
+  "fetch-blocks",
+  "fetch-checkpoint",
+  "fetch-private",
+];
 
 export interface Frame {
   readonly kind: FrameKind;
-  readonly protocol: number;
-  readonly id: number;
+  readonly correlation: number;
+  /** What is asked; "none" in every other frame. */
+  readonly protocol: StreamProtocol | "none";
   readonly payload: Uint8Array;
 }
 
-export const frameHeaderLength = 12;
-/** Largest payload: a batch with room to spare, or a part of a checkpoint. */
-export const maxFramePayload = 4 * 1024 * 1024;
+export type FrameHeader = Omit<Frame, "payload"> & { readonly length: number };
 
-export function encodeFrameHeader(kind: FrameKind, protocol: number, id: number, payloadLength: number): Uint8Array {
-  const header = new Uint8Array(frameHeaderLength);
-  const view = new DataView(header.buffer);
-  view.setUint32(0, payloadLength + frameHeaderLength - 4, true);
-  view.setUint8(4, frameKinds.indexOf(kind));
-  view.setUint8(5, protocol);
-  view.setUint32(8, id, true);
-  return header;
+/** Writes the header of a frame with a payload of `length` bytes. */
+export function encodeFrameHeader(into: Uint8Array, frame: Omit<Frame, "payload">, length: number): void {
+  const view = new DataView(into.buffer, into.byteOffset, frameHeaderLength);
+  view.setUint32(0, frameHeaderLength - lengthField + length, true);
+  view.setUint8(4, kinds.indexOf(frame.kind) + 1);
+  view.setUint32(5, frame.correlation, true);
+  view.setUint8(9, protocols.indexOf(frame.protocol));
+}
+
+/** Undefined when the bytes are no header, or announce more than `most` bytes of payload. */
+export function decodeFrameHeader(bytes: Uint8Array, most: number): FrameHeader | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, frameHeaderLength);
+  const length = view.getUint32(0, true) - (frameHeaderLength - lengthField);
+  const kind = kinds[view.getUint8(4) - 1];
+  const protocol = protocols[view.getUint8(9)];
+  if (length < 0 || length > most || kind === undefined || protocol === undefined) return undefined;
+  if ((kind === "request") !== (protocol !== "none")) return undefined;
+  return { kind, correlation: view.getUint32(5, true), protocol, length };
 }
 
 export interface FrameReader {
-  /** Takes what arrived; calls `onFrame` for each whole frame. False: the bytes break the rules, the stream is to be closed. */
-  push(chunk: Uint8Array | Uint8ArrayList): boolean;
+  /** Takes the next bytes of the stream; calls back for every frame they complete. */
+  push(chunk: Uint8Array): "ok" | "malformed";
 }
 
-/** Joins chunks into frames. Holds at most one frame; a payload is copied once, out of the transport's buffers. */
-export function createFrameReader(onFrame: (frame: Frame) => void): FrameReader {
-  const header = new Uint8Array(frameHeaderLength);
-  const view = new DataView(header.buffer);
-  let headerFill = 0;
-  let payload: Uint8Array | undefined;
-  let payloadFill = 0;
-  let broken = false;
-
-  function take(bytes: Uint8Array): void {
-    let at = 0;
-    while (at < bytes.length && !broken) {
-      if (payload === undefined) {
-        const count = Math.min(frameHeaderLength - headerFill, bytes.length - at);
-        header.set(bytes.subarray(at, at + count), headerFill);
-        headerFill += count;
-        at += count;
-        if (headerFill === frameHeaderLength) startPayload();
-      } else {
-        const count = Math.min(payload.length - payloadFill, bytes.length - at);
-        payload.set(bytes.subarray(at, at + count), payloadFill);
-        payloadFill += count;
-        at += count;
-      }
-      if (payload !== undefined && payloadFill === payload.length) finish(payload);
-    }
-  }
-
-  function startPayload(): void {
-    const length = view.getUint32(0, true) - (frameHeaderLength - 4);
-    if (
-      length < 0 ||
-      length > maxFramePayload ||
-      view.getUint8(4) >= frameKinds.length ||
-      view.getUint16(6, true) !== 0
-    ) {
-      broken = true;
-      return;
-    }
-    payload = new Uint8Array(length);
-    payloadFill = 0;
-  }
-
-  function finish(whole: Uint8Array): void {
-    const kind = frameKinds[view.getUint8(4)] ?? "failure";
-    headerFill = 0;
-    payload = undefined;
-    onFrame({ kind, protocol: view.getUint8(5), id: view.getUint32(8, true), payload: whole });
-  }
+/**
+ * Cuts a stream into frames. A payload is copied once, into memory of its own: what the caller keeps of it holds
+ * nothing else, and a short read costs no scan. At most one payload of `mostBytes` is held.
+ */
+export function createFrameReader(mostBytes: number, emit: (frame: Frame) => void): FrameReader {
+  const headerBytes = new Uint8Array(frameHeaderLength);
+  let filled = 0;
+  let header: FrameHeader | undefined;
+  let payload = new Uint8Array(0);
 
   return {
     push(chunk) {
-      if (chunk instanceof Uint8Array) take(chunk);
-      else for (const part of chunk) take(part);
-      return !broken;
+      let at = 0;
+      while (at < chunk.length || (header !== undefined && filled === header.length)) {
+        if (header === undefined) {
+          const count = Math.min(frameHeaderLength - filled, chunk.length - at);
+          headerBytes.set(chunk.subarray(at, at + count), filled);
+          filled += count;
+          at += count;
+          if (filled < frameHeaderLength) return "ok";
+          header = decodeFrameHeader(headerBytes, mostBytes);
+          if (header === undefined) return "malformed";
+          filled = 0;
+          payload = Buffer.allocUnsafeSlow(header.length);
+        }
+        const count = Math.min(header.length - filled, chunk.length - at);
+        payload.set(chunk.subarray(at, at + count), filled);
+        filled += count;
+        at += count;
+        if (filled < header.length) return "ok";
+        const { kind, correlation, protocol } = header;
+        header = undefined;
+        filled = 0;
+        emit({ kind, correlation, protocol, payload });
+      }
+      return "ok";
     },
   };
 }

@@ -1,24 +1,32 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { sha256 } from "../crypto/hash.ts";
 import type { PeerAddress, PeerName } from "../driver/ports.ts";
-import { createNetwork, type Libp2pNetwork } from "./host.ts";
+import { createNetwork, type RunningNetwork } from "./host.ts";
 
-const hosts: Libp2pNetwork[] = [];
+const hosts: RunningNetwork[] = [];
 afterEach(async () => {
   await Promise.all(hosts.splice(0).map((host) => host.stop()));
 });
 
 let seeds = 0;
-async function host(listen = "/ip4/127.0.0.1/tcp/0", seed = sha256(new Uint8Array([seeds++]))): Promise<Libp2pNetwork> {
-  const made = await createNetwork({ peerKeySeed: seed, listen: [listen], chainId: "11".repeat(32), silenceMs: 1_000 });
+async function host(
+  listen = "/ip4/127.0.0.1/tcp/0",
+  seed = sha256(new Uint8Array([seeds++])),
+): Promise<RunningNetwork> {
+  const made = await createNetwork({
+    peerKeySeed: seed,
+    listen: [listen],
+    chainId: "11".repeat(32),
+    limits: { unreachableAfterMs: 1_000 },
+  });
   hosts.push(made);
   return made;
 }
 
-const addressOf = (of: Libp2pNetwork): PeerAddress => ({ peer: of.self, addresses: of.addresses });
+const addressOf = (of: RunningNetwork): PeerAddress => ({ peer: of.self, addresses: of.addresses });
 
 /** Resolves when the host reports the event for the peer. */
-function event(of: Libp2pNetwork, peer: PeerName, wanted: "connected" | "disconnected"): Promise<void> {
+function event(of: RunningNetwork, peer: PeerName, wanted: "connected" | "disconnected"): Promise<void> {
   return new Promise((resolve) => {
     of.onPeer((name, what) => {
       if (name === peer && what === wanted) resolve();
@@ -26,7 +34,7 @@ function event(of: Libp2pNetwork, peer: PeerName, wanted: "connected" | "disconn
   });
 }
 
-async function connectAll(all: readonly Libp2pNetwork[]): Promise<void> {
+async function connectAll(all: readonly RunningNetwork[]): Promise<void> {
   const ready = all.map((one) => {
     const missing = new Set(all.filter((other) => other !== one).map((other) => other.self));
     return new Promise<void>((resolve) => {
@@ -44,7 +52,7 @@ const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytesOf = (words: string) => new TextEncoder().encode(words);
 
 /** The next gossip message with these words, and who said it. Said again until heard: gossip's mesh takes a moment to form. */
-async function heard(by: Libp2pNetwork, from: Libp2pNetwork, words: string): Promise<PeerName> {
+async function heard(by: RunningNetwork, from: RunningNetwork, words: string): Promise<PeerName> {
   let stop = () => {};
   const said = new Promise<PeerName>((resolve) => {
     by.onBroadcast((name, bytes) => {
@@ -114,7 +122,7 @@ describe("others", () => {
     expect(await a.request(stranger.self, "batch", new Uint8Array(1), 1_000)).toMatchObject({
       failure: { kind: "unreachable" },
     });
-    expect(stranger.stats.gossipIn).toBe(0);
+    expect(stranger.stats().gossip.messagesIn).toBe(0);
   });
 
   test("a removed peer is disconnected, and frames under the new key say nothing to it", async () => {

@@ -1,6 +1,7 @@
 /** Whole validators in one process and virtual time: shipped driver, storage, ledger and signatures over simulated clock, network and disk. */
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { buildMessage, creditTransfer, messageKey, recordLength, writeRecord } from "../../codec/payment-message.ts";
+import { commitment, encodePrivatePayload, privateRoot } from "../../codec/private-payload.ts";
 import type { EpochConfig, GovernanceTransaction } from "../../consensus/types.ts";
 import { blsSigner } from "../../crypto/bls.ts";
 import { type Ed25519Signer, ed25519Signer } from "../../crypto/ed25519.ts";
@@ -26,6 +27,8 @@ export interface SwarmOptions {
   readonly members?: number;
   readonly parameters?: Record<string, number | string>;
   readonly limits?: Partial<Limits>;
+  /** Residency zones of each member. */
+  readonly zones?: readonly (readonly string[])[];
   /** Of the logs: small ones are dropped sooner. */
   readonly segmentBytes?: number;
 }
@@ -50,6 +53,10 @@ export interface MessageOptions {
   readonly amount?: number;
   /** Milliseconds from now. */
   readonly life?: number;
+  /** Index of its residency zone; 0: none. */
+  readonly zone?: number;
+  /** Content of each payment's private part; without it there is none. */
+  readonly private?: string;
 }
 
 export interface Swarm {
@@ -61,8 +68,10 @@ export interface Swarm {
   /** The process dies at once; what its disk had not synced may be lost. */
   crash(index: number): void;
   message(options: MessageOptions): Uint8Array;
+  /** The private payload that a message of these options commits to. */
+  privateOf(options: MessageOptions): Uint8Array | undefined;
   /** The promise goes on while the world runs. */
-  submit(index: number, message: Uint8Array): { result: SubmitResult | undefined };
+  submit(index: number, message: Uint8Array, privatePayload?: Uint8Array): { result: SubmitResult | undefined };
   /** Of payment `index` of the message with this id. */
   uetr(id: string, index: number, institution?: number): Uint8Array;
   readonly genesisConfig: EpochConfig;
@@ -92,11 +101,12 @@ export function createSwarm(options: SwarmOptions): Swarm {
       id: `seat-${i}`,
       power: 1,
       region: regions[i % regions.length] ?? "eu-west",
-      zones: [],
+      zones: [...(options.zones?.[i] ?? [])],
       blsKey: bytesToHex(bls.publicKey),
       peerKey: bytesToHex(peer.publicKey),
       proofOfPossession: bytesToHex(bls.provePossession(peer.publicKey)),
     })),
+    zones: [...new Set(options.zones?.flat() ?? [])],
     parameters: options.parameters ?? {},
     governance: { threshold: 1, keys: [bytesToHex(governor.publicKey)] },
     institutions: institutions.map((signer, i) => ({
@@ -191,6 +201,14 @@ export function createSwarm(options: SwarmOptions): Swarm {
   const uetr = (id: string, index: number, institution = 0) =>
     seeded(`uetr ${institution} ${id} ${index}`).subarray(0, 16);
 
+  const privateItems = ({ id, payments = 1, private: content }: MessageOptions) =>
+    content === undefined
+      ? []
+      : Array.from({ length: payments }, (_, i) => ({
+          salt: seeded(`salt ${id} ${i}`).subarray(0, 16),
+          content: new TextEncoder().encode(`${content} ${i}`),
+        }));
+
   const swarm: Swarm = {
     uetr,
     genesisConfig: ledgerFromGenesis(chain, createMemoryKeys()).epochConfig,
@@ -209,7 +227,14 @@ export function createSwarm(options: SwarmOptions): Swarm {
       node.disk.crash(world.random);
       node.driver = undefined;
     },
-    message({ id, payments = 1, institution = 0, amount = 1, life = 3_600_000 }) {
+    privateOf: (of) => {
+      const items = privateItems(of);
+      return items.length > 0 ? encodePrivatePayload(items) : undefined;
+    },
+    message(of) {
+      const { id, payments = 1, institution = 0, amount = 1, life = 3_600_000, zone = 0 } = of;
+      const items = privateItems(of);
+      const commitments = items.map((item) => commitment(item));
       const records = new Uint8Array(payments * recordLength);
       for (let i = 0; i < payments; i++) {
         writeRecord(records, i, {
@@ -220,26 +245,26 @@ export function createSwarm(options: SwarmOptions): Swarm {
           currency: 978,
           purpose: 0,
           valueDate: 20_260_101,
-          commitment: new Uint8Array(24),
+          commitment: commitments[i] ?? new Uint8Array(24),
         });
       }
       const fields = {
         kind: creditTransfer,
         institution,
-        zone: 0,
+        zone,
         atomic: false,
         messageKey: messageKey(id),
         chainId: chain.chainId,
         expiry: Math.floor(nodeAt(1).clock.now().wall) + life,
-        privateRoot: new Uint8Array(32),
+        privateRoot: items.length > 0 ? privateRoot(items) : new Uint8Array(32),
       };
       const signer = institutions[institution] as Ed25519Signer;
       return buildMessage(fields, records, (bytes) => signer.sign(bytes));
     },
-    submit(index, message) {
+    submit(index, message, privatePayload) {
       const outcome: { result: SubmitResult | undefined } = { result: undefined };
       void driver(index)
-        .services.submit(message, undefined, "")
+        .services.submit(message, privatePayload, "")
         .then((result) => {
           outcome.result = result;
         });

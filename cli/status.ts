@@ -38,7 +38,7 @@ export async function showStatus({ endpoints }: Found, output: Output): Promise<
   return reports.every(isHealthy) ? exitCodes.ok : exitCodes.negative;
 }
 
-const isHealthy = ({ status }: SeatReport) => status !== undefined && status.voting && status.notReady === "";
+const isHealthy = ({ status }: SeatReport) => status?.notReady === "" && status.voting;
 
 /** Regions with their seats beneath them. */
 export function statusTree(reports: readonly SeatReport[]): readonly string[] {

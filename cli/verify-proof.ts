@@ -1,10 +1,10 @@
 /** `swarm verify-proof FILE`: offline, from the genesis document alone. */
 import { readFileSync } from "node:fs";
+import { currencyByNumber } from "../gateway/iso20022/currencies.ts";
 import { formatMinorUnits } from "../gateway/iso20022/money.ts";
 import { uuidFromBytes } from "../gateway/iso20022/uetr.ts";
 import { bold, dim, green, red, thousands } from "../operator/terminal.ts";
 import { type TrustedGenesis, trustGenesis, verifyOffline } from "../operator/verification.ts";
-import { currencyByNumeric } from "../validator/ledger/currencies.ts";
 import { findSwarm } from "./find.ts";
 import { type CommonOptions, type ExitCode, exitCodes, type Output } from "./program.ts";
 
@@ -43,15 +43,15 @@ function show(proof: Uint8Array, genesis: TrustedGenesis, output: Output): ExitC
     return exitCodes.negative;
   }
   const { payment, institution, height, time, steps } = verdict;
-  const currency = currencyByNumeric(payment.currency);
+  const currency = currencyByNumber(payment.currency);
   const bic = (account: number) => genesis.institutions[genesis.accounts[account] ?? -1] ?? `account ${account}`;
   const facts = {
     uetr: uuidFromBytes(payment.uetr),
     instructing: genesis.institutions[institution] ?? String(institution),
     from: bic(payment.debtor),
     to: bic(payment.creditor),
-    amount: formatMinorUnits(BigInt(payment.amount), currency?.minorDigits ?? 0),
-    currency: currency?.alpha ?? String(payment.currency),
+    amount: formatMinorUnits(BigInt(payment.amount), currency?.digits ?? 0),
+    currency: currency?.code ?? String(payment.currency),
     height,
     time: new Date(time).toISOString(),
   };

@@ -1,10 +1,10 @@
 /** The payments of a settled block, as the chain knows them: accounts and amounts, no names. */
 import type { ConsolePayment } from "../console/source.ts";
+import { currencyByNumber } from "../gateway/iso20022/currencies.ts";
 import { formatMinorUnits } from "../gateway/iso20022/money.ts";
 import { uuidFromBytes } from "../gateway/iso20022/uetr.ts";
 import type { GetDirectoryResponse, SettledBlock } from "../proto/validator/v1/validator_pb.js";
 import { checkMessage, readRecord } from "../validator/codec/payment-message.ts";
-import { currencyByNumeric } from "../validator/ledger/currencies.ts";
 import { receiptOf } from "../validator/ledger/receipts.ts";
 import type { ValidatorLink } from "./embedded/validator-link.ts";
 
@@ -48,15 +48,15 @@ function paymentsOf(
   };
   return Array.from({ length: Math.min(header.count, most.payments) }, (_, i) => {
     const record = readRecord(records, i);
-    const currency = currencyByNumeric(record.currency);
+    const currency = currencyByNumber(record.currency);
     const code = reasons[i] ?? 0;
     const receipt = receiptOf(code);
     return {
       uetr: uuidFromBytes(record.uetr),
       from: bicOf(record.debtor),
       to: bicOf(record.creditor),
-      amount: formatMinorUnits(BigInt(record.amount), currency?.minorDigits ?? 0),
-      currency: currency?.alpha ?? String(record.currency),
+      amount: formatMinorUnits(BigInt(record.amount), currency?.digits ?? 0),
+      currency: currency?.code ?? String(record.currency),
       settled: code === 0,
       reason: code === 0 ? "" : `${receipt?.reason ?? ""} ${receipt?.name ?? `code ${code}`}`.trim(),
       height: Number(block.height),

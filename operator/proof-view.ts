@@ -1,9 +1,9 @@
 /** A payment's proof in words: checked here as anyone would offline, from this chain's genesis. */
 import { readFileSync } from "node:fs";
 import type { ConsoleProof, ConsoleProofStep } from "../console/source.ts";
+import { currencyByNumber } from "../gateway/iso20022/currencies.ts";
 import { formatMinorUnits } from "../gateway/iso20022/money.ts";
 import { readRecord } from "../validator/codec/payment-message.ts";
-import { currencyByNumeric } from "../validator/ledger/currencies.ts";
 import { decodeProof, type Proof } from "../validator/ledger/proof.ts";
 import type { Fleet } from "./embedded/fleet.ts";
 import { hex } from "./embedded/seat-status.ts";
@@ -59,8 +59,8 @@ function stepsOf(proof: Proof, genesis: TrustedGenesis): readonly ConsoleProofSt
   const { header, finalization } = proof;
   const { members, faultModel, coverage } = genesis.anchor.config;
   const payment = readRecord(proof.record, 0);
-  const currency = currencyByNumeric(payment.currency);
-  const amount = thousands(formatMinorUnits(BigInt(payment.amount), currency?.minorDigits ?? 0));
+  const currency = currencyByNumber(payment.currency);
+  const amount = thousands(formatMinorUnits(BigInt(payment.amount), currency?.digits ?? 0));
   const bic = (account: number) => genesis.institutions[genesis.accounts[account] ?? -1] ?? `account ${account}`;
   const signers = finalization.signers.map((seat) => members[seat]);
   const power = signers.reduce((sum, member) => sum + (member?.power ?? 0), 0);
@@ -70,7 +70,7 @@ function stepsOf(proof: Proof, genesis: TrustedGenesis): readonly ConsoleProofSt
   return [
     {
       title: "Receipt",
-      says: `${amount} ${currency?.alpha ?? payment.currency} from ${bic(payment.debtor)} to ${bic(payment.creditor)}: settled.`,
+      says: `${amount} ${currency?.code ?? payment.currency} from ${bic(payment.debtor)} to ${bic(payment.creditor)}: settled.`,
       facts: [
         { label: "Block", value: String(proof.height) },
         { label: "Position among its receipts", value: `${proof.position + 1} of ${proof.receipts}` },

@@ -1,11 +1,12 @@
 /** `npm start`: a swarm on this machine, its first payments, and a live view of both. */
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { startConsole } from "../console/server.ts";
 import { parseValidatorSwarm } from "./api/validator-swarm.ts";
 import { consoleSource } from "./console-source.ts";
 import { showDashboard } from "./dashboard.ts";
+import { awaitDeliveries, expectedDeliveries } from "./deliveries.ts";
 import { type Fleet, startFleet } from "./embedded/fleet.ts";
 import { followFleet, type Live } from "./embedded/live.ts";
 import { defaultPortBase, highestPortBase } from "./embedded/ports.ts";
@@ -16,6 +17,8 @@ import { bold, cyan, dim, green, paymentTable, red } from "./terminal.ts";
 const exit = { ok: 0, failed: 1, usage: 2 } as const;
 const quickstart = join(import.meta.dirname, "../manifests/quickstart.yaml");
 const agreementMs = 15_000;
+const deliveryMs = 5_000;
+const sameKeyMs = 1_000;
 
 interface StartOptions {
   readonly file: string;
@@ -30,7 +33,9 @@ const progress = (line: string) => console.log(`${dim(seconds())}  ${line}`);
 
 const command = new Command("npm start --")
   .description("Starts a swarm of validators and a gateway on this machine and settles the sample payments.")
-  .option("--file <manifest>", "the ValidatorSwarm to start", quickstart)
+  .addOption(
+    new Option("--file <manifest>", "the ValidatorSwarm to start").default(quickstart, "manifests/quickstart.yaml"),
+  )
   .option("--port-base <port>", "first port; the others follow", parsePort, defaultPortBase)
   .option("--once", "end after the sample is settled on every validator", false)
   .option("--no-sample", "send no payments")
@@ -125,8 +130,18 @@ async function settleSample(fleet: Fleet, live: Live): Promise<number> {
         `${green("settled")} ${settled} payments, rejected ${all.length - settled} with a reason; ` +
           `${fleet.seats.length} validators have the same state root at block ${agreement.height}`,
       );
+      await printDeliveries(fleet, sent.results);
       return exit.ok;
   }
+}
+
+/** What the creditors' banks have got by now: the last step of a payment. */
+async function printDeliveries(fleet: Fleet, results: readonly SampleResult[]): Promise<void> {
+  const deliveries = await awaitDeliveries(fleet.endpoints.gateway, expectedDeliveries(results), deliveryMs);
+  const told = deliveries.map(({ institution, delivered, expected }) =>
+    delivered === expected ? `${institution} ${delivered}` : red(`${institution} ${delivered} of ${expected}`),
+  );
+  progress(`delivered as pacs.008 to ${told.join(", ")}`);
 }
 
 function printResult({ file, institution, messageId, payments, status, milliseconds }: SampleResult): void {
@@ -136,11 +151,16 @@ function printResult({ file, institution, messageId, payments, status, milliseco
   for (const line of paymentTable(payments, status, milliseconds)) console.log(`  ${line}`);
 }
 
-/** Aborts at the first Ctrl-C or SIGTERM; a second one ends this process, and its children's lifelines with it. */
+/**
+ * Aborts at the first Ctrl-C or SIGTERM. A later one ends this process at once, and its children by their lifelines;
+ * not one that comes right after: npm hands on the Ctrl-C that the terminal has given to both.
+ */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
+  let first = 0;
   const stop = () => {
-    if (controller.signal.aborted) process.exit(exit.failed);
+    if (!controller.signal.aborted) first = performance.now();
+    else if (performance.now() - first > sameKeyMs) process.exit(exit.failed);
     controller.abort();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);

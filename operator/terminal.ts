@@ -50,10 +50,7 @@ const statusNames: Readonly<Record<string, string>> = {
 };
 
 /** One payment's status: `ACSC settled`, or `RJCT rejected, AM04` with the ledger's words. */
-export function statusText(
-  status: string,
-  reason: { readonly code: string; readonly message: string } | undefined,
-): string {
+function statusText(status: string, reason: { readonly code: string; readonly message: string } | undefined): string {
   const words = `${status} ${statusNames[status] ?? ""}`.trimEnd();
   const why = reason === undefined ? "" : `, ${reason.code} ${reason.message}`.trimEnd();
   return (statusWords[status] ?? ((text: string) => text))(words + why);

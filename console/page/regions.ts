@@ -78,7 +78,7 @@ function createRow(name: string): SeatRow {
   const leader = html("span", { class: "leader" }, "");
   const trouble = html("p", { class: "trouble" }, "");
   const facts = ["Height", "View", "Round trip", "State root"].map((label) => {
-    const value = html("dd", {}, "–");
+    const value = html("dd", label === "State root" ? { class: "root" } : {}, "–");
     return { value, pair: html("div", {}, html("dt", {}, label), value) };
   });
   const element = html(

@@ -4,7 +4,7 @@
  */
 import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
-import { type Account, accountSchema, type Institution, institutionSchema } from "./genesis-spec.ts";
+import { accountSchema, institutionSchema } from "./genesis-spec.ts";
 
 const name = z
   .string()
@@ -113,7 +113,7 @@ const spec = z.strictObject({
 });
 
 /** The schema of the whole object. */
-export const validatorSwarmSchema = z.strictObject({
+const validatorSwarmSchema = z.strictObject({
   apiVersion: z.literal("validatorswarm.io/v1alpha1"),
   kind: z.literal("ValidatorSwarm"),
   metadata: z.strictObject({
@@ -126,10 +126,9 @@ export const validatorSwarmSchema = z.strictObject({
 
 /** A swarm as its user asks for it, with every default filled in. */
 export type ValidatorSwarm = z.infer<typeof validatorSwarmSchema>;
-export type { Account, Institution };
 
 /** One thing wrong: where, what, and what to do, as a sentence. */
-export interface Problem {
+interface Problem {
   /** Dotted path such as `spec.regions.0.name`; "" for the whole document. */
   readonly field: string;
   readonly message: string;

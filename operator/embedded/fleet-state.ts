@@ -15,7 +15,7 @@ export interface SeatView {
   readonly trouble: string;
 }
 
-export type FleetEvent =
+type FleetEvent =
   | { readonly kind: "seat"; readonly view: SeatView }
   | { readonly kind: "process"; readonly name: string; readonly state: ProcessState }
   /** Two validators reported different roots at this height. */

@@ -1,9 +1,10 @@
 /** Genesis of a swarm on one machine: what the manifest says and what the validators report about their own keys. */
 import { join } from "node:path";
+import { currencyOf } from "../../gateway/iso20022/currencies.ts";
 import { verifyPossession } from "../../validator/crypto/bls.ts";
-import { currencyByAlpha } from "../../validator/ledger/currencies.ts";
 import { canonicalJson, type GenesisDocument, parseGenesis } from "../../validator/ledger/genesis.ts";
-import type { Account, Institution, ValidatorSwarm } from "../api/validator-swarm.ts";
+import type { Account, Institution } from "../api/genesis-spec.ts";
+import type { ValidatorSwarm } from "../api/validator-swarm.ts";
 import { developmentKey } from "./keys.ts";
 import { hex } from "./seat-status.ts";
 import type { Seat } from "./seats.ts";
@@ -116,11 +117,11 @@ type ConvertedAccount =
 
 function toGenesisAccount(account: Account): ConvertedAccount {
   const { institution, currency } = account;
-  const digits = currencyByAlpha(currency)?.minorDigits;
+  const digits = currencyOf(currency)?.digits;
   if (digits === undefined)
     return {
       kind: "invalid",
-      reason: `${institution} has an account in ${currency}, a currency the ledger does not know.`,
+      reason: `${institution} has an account in ${currency}, which is no ISO 4217 currency.`,
     };
   const minor = (amount: string) => minorUnits(amount, digits);
   const amounts = [account.balance, account.debitCap, account.paymentLimit, account.dayLimit];

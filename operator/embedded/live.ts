@@ -26,7 +26,7 @@ export interface LiveFigures {
   readonly degradedRegions: readonly string[];
 }
 
-export interface FinalBlock {
+interface FinalBlock {
   readonly height: number;
   readonly view: number;
   readonly time: number;

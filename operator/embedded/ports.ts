@@ -4,7 +4,7 @@ import type { Seat } from "./seats.ts";
 
 export const defaultPortBase = 7400;
 
-export interface SeatPorts {
+interface SeatPorts {
   readonly p2p: number;
   readonly rpc: number;
   readonly metrics: number;

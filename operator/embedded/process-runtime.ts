@@ -33,7 +33,7 @@ export interface ProcessSpec {
 }
 
 /** How a process ended: one of the two is set. */
-export interface Exit {
+interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
@@ -46,7 +46,7 @@ export type ProcessState =
   /** Ended for good: removed, or its exit code is final. */
   | { readonly kind: "ended"; readonly exit: Exit; readonly restarts: number };
 
-export type ProcessListener = (name: string, state: ProcessState) => void;
+type ProcessListener = (name: string, state: ProcessState) => void;
 
 /** The port. */
 export interface ProcessRuntime {
@@ -163,10 +163,7 @@ export function createProcessRuntime(runDir: string): ProcessRuntime {
       entries.set(spec.name, entry);
       start(entry, 0);
     },
-    signal(name, signal) {
-      const child = entries.get(name)?.child;
-      return child !== undefined && child.kill(signal);
-    },
+    signal: (name, signal) => entries.get(name)?.child?.kill(signal) ?? false,
     observe: (name) => entries.get(name)?.state,
     watch(listener) {
       listeners.add(listener);

@@ -1,7 +1,7 @@
 /** What a validator reports about itself, as plain numbers and hexadecimal text. */
 import type { GetStatusResponse } from "../../proto/validator/v1/validator_pb.js";
 
-export interface PeerLink {
+interface PeerLink {
   readonly seat: string;
   readonly region: string;
   readonly connected: boolean;

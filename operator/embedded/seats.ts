@@ -25,6 +25,6 @@ export function planSeats({ metadata, spec }: ValidatorSwarm): readonly Seat[] {
 }
 
 /** Pod and volume of an identity: the seat and the generation of its keys. */
-export function identityName(seat: string, generation: number): string {
+function identityName(seat: string, generation: number): string {
   return `${seat}-g${generation}`;
 }

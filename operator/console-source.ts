@@ -18,6 +18,7 @@ import { explainProof, proofBytes } from "./proof-view.ts";
 /** What a page that opens later gets of the past. */
 const kept = { blocks: 48, figures: 600, payments: 12 };
 const figuresEveryMs = 500;
+const seatsEveryMs = 100;
 
 export interface ClosableSource extends ConsoleSource {
   readonly close: () => void;
@@ -28,6 +29,7 @@ export function consoleSource(fleet: Fleet, live: Live): ClosableSource {
   const blocks: ConsoleBlock[] = [];
   const figures: ConsoleFigures[] = [];
   const payments: ConsolePayment[] = [];
+  const changed = new Set<string>();
   const swarm = describeSwarm(fleet, live);
 
   const tell = (event: ConsoleEvent) => {
@@ -48,7 +50,7 @@ export function consoleSource(fleet: Fleet, live: Live): ClosableSource {
 
   const stops = [
     fleet.state.watch((event) => {
-      if (event.kind === "seat") tell({ kind: "seat", seat: describeSeat(event.view, fleet) });
+      if (event.kind === "seat") changed.add(event.view.seat.name);
     }),
     live.onFinal(addBlock),
     live.onSettled((block, link) => {
@@ -72,6 +74,12 @@ export function consoleSource(fleet: Fleet, live: Live): ClosableSource {
       );
     }),
   ];
+  // Under load a seat changes a hundred times a second: the page sees its newest state ten times a second.
+  const seatsTimer = setInterval(() => {
+    for (const view of fleet.state.seats())
+      if (changed.delete(view.seat.name)) tell({ kind: "seat", seat: describeSeat(view, fleet) });
+  }, seatsEveryMs);
+  seatsTimer.unref();
   const timer = setInterval(() => {
     const current = describeFigures(fleet, live);
     keep(figures, current, kept.figures);
@@ -95,6 +103,7 @@ export function consoleSource(fleet: Fleet, live: Live): ClosableSource {
     proofBytes: (uetr) => proofBytes(fleet, uetr),
     close: () => {
       clearInterval(timer);
+      clearInterval(seatsTimer);
       for (const stop of stops) stop();
     },
   };

@@ -63,7 +63,7 @@ function createChart(id: string, lines: readonly Line[]): (points: readonly Cons
         height,
         legend: { show: false },
         cursor: { show: false },
-        padding: [12, 8, 0, 0],
+        padding: [12, 28, 0, 0],
         scales: { y: { range: (_, __, top) => [0, top > 0 ? top * 1.2 : 10] } },
         axes: [
           { ...axis, size: 30, grid: { show: false }, values: (_, times) => times.map(clock), space: 90 },

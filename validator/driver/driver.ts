@@ -34,7 +34,7 @@ import type { Clock, Network, PeerAddress, PeerName } from "./ports.ts";
 import { createProofs } from "./proofs.ts";
 import { createQueries } from "./queries.ts";
 import { createReceiving } from "./receiving.ts";
-import { recoverCore, replay, unorderedBatches, unsettledBlocks } from "./recovery.ts";
+import { carryOver, hasRecord, recoverCore, replay, unorderedBatches } from "./recovery.ts";
 import { createRestoring } from "./restoring.ts";
 import { createRouting } from "./routing.ts";
 import type { Observer, ValidatorServices } from "./services.ts";
@@ -156,7 +156,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   }
 
   // Replay: the ledger comes to the newest final block, through every epoch on the way.
-  const { executed: executedStates } = await replay(store, ledger.executed, async (block) => {
+  const { executed: executedStates, rest } = await replay(store, ledger.executed, async (block) => {
     const result = await execute(block);
     if (block.header.closing) {
       keys = keysOf(ledger.nextEpoch(block));
@@ -165,7 +165,6 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     return result;
   });
 
-  const finalHeight = store.recovered.finalized?.block.header.height ?? keys.config.anchor.height;
   const settledAtStart = store.recovered.settled;
   const settlement = createSettlement({
     ...shared,
@@ -179,12 +178,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     },
     executedHeight: ledger.executed.height,
   });
-  const unsettled = await unsettledBlocks(store, settledAtStart?.height ?? toHeight(0), finalHeight);
-  const initial = recoverCore(keys, membership.self, signers, {
-    recovered: store.recovered,
-    unsettled,
-    executed: executedStates,
-  });
+  const initial = await recoverCore(store, keys, membership.self, signers, executedStates);
 
   const outbox = createOutbox({
     ...shared,
@@ -332,18 +326,24 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
       if (degraded !== before.includes(region)) observe({ kind: "region-mode", region, degraded, height });
     }
     await checkpoints.executed(block, result);
-    if (block.header.closing) turnEpoch(block, result);
+    if (block.header.closing) await turnEpoch(block, result);
     status.changed();
     if (store.keys.needsFlush) await store.keys.flush();
   }
 
-  function turnEpoch(closing: Block, result: ExecutedBlock): void {
+  async function turnEpoch(closing: Block, { height, root, coverage }: ExecutedBlock): Promise<void> {
+    const next = keysOf(ledger.nextEpoch(closing));
+    const members = membershipOf(next.config, ownKey, options.peerName);
+    const executed = { height, root, coverage };
+    const recovered = hasRecord(store.recovered, next.config.epoch)
+      ? await recoverCore(store, next, members.self, signers, [executed])
+      : undefined;
     const previous = state();
-    keys = keysOf(ledger.nextEpoch(closing));
-    membership = membershipOf(keys.config, ownKey, options.peerName);
+    keys = next;
+    membership = members;
     timers.clearAll();
-    const { height, root, coverage } = result;
-    core?.replace(startEpoch(keys.config, membership.self, { height, root, coverage }, previous));
+    const fresh = startEpoch(keys.config, membership.self, executed, previous);
+    core?.replace(recovered ? carryOver(previous, recovered) : fresh);
     connectPeers();
     observe({ kind: "epoch", epoch: keys.config.epoch, members: membership.seats.length });
     feed({ kind: "start" });
@@ -377,7 +377,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   connectPeers();
   if (!mayVote()) core.feed({ kind: "disk", healthy: false });
   core.feed({ kind: "start" });
-  for (const batch of await unorderedBatches(store, finalHeight, chain)) {
+  for (const block of rest) executor.enqueue(block);
+  for (const batch of await unorderedBatches(store, chain)) {
     const stored = await batches.load(batch.digest);
     if (stored) index.add(stored.batch);
     core.feed({ kind: "batch-held", batch, creator: undefined });

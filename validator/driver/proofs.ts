@@ -85,11 +85,12 @@ export function createProofs({ store, batches, settlement, ledger, config }: Pro
       const anchor = covering(height);
       if (!anchor) return none("no settled block names a state root after it yet: ask again after the next block");
       const final = await store.finalBlock(height);
-      const governance = (final?.block.body.governance ?? []).map((transaction, i) => {
+      if (!final) return none("its block is no longer kept here");
+      const governance = final.block.body.governance.map((transaction, i) => {
         return { hash: sha256(transaction.bytes), granted: outcome.granted[i] === true, reason: "" };
       });
       const { position } = location;
-      const bytes = buildProof({ height, position, messages, governance, ...anchor });
+      const bytes = buildProof({ height, time: final.block.header.time, position, messages, governance, ...anchor });
       return bytes ? { kind: "proof", bytes } : none("the payment did not settle");
     },
   };

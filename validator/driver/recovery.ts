@@ -6,8 +6,8 @@ import type {
   BatchReference,
   Block,
   Certificate,
-  Digest,
   DurableRecord,
+  Epoch,
   Height,
   SeatIndex,
   Verified,
@@ -24,12 +24,15 @@ import { ownProposal, type Signers, signVote } from "./outbox.ts";
 const executedKept = 128;
 
 export interface Replayed {
+  /** Newest executed states, ascending. */
   readonly executed: readonly ExecutedState[];
+  /** Final blocks from the first on whose batches are not all here: to be executed once they were fetched. */
+  readonly rest: readonly Block[];
 }
 
 /**
- * Executes the final blocks above the ledger's height. `execute` also turns the epoch when a block closes one.
- * Throws when the log names a final block that it does not have: storage checks that before.
+ * Executes the final blocks above the ledger's height that can be executed without a peer. `execute` also turns the
+ * epoch when a block closes one. Throws when the log names a final block that it does not have: storage checks before.
  */
 export async function replay(
   store: Store,
@@ -37,33 +40,58 @@ export async function replay(
   execute: (block: Block) => Promise<ExecutedBlock>,
 ): Promise<Replayed> {
   let executed: ExecutedState[] = [from];
+  const rest: Block[] = [];
   const finalHeight = store.recovered.finalized?.block.header.height ?? from.height;
   for (let at = from.height + 1; at <= finalHeight; at++) {
     const final = await store.finalBlock(toHeight(at));
     if (!final) throw new Error(`final block ${at} is missing from the log`);
+    const whole = final.block.body.batches.every(({ digest }) => store.hasBatch(digest));
+    if (rest.length > 0 || !whole) {
+      rest.push(final.block);
+      continue;
+    }
     const { height, root, coverage } = await execute(final.block);
     executed = [...executed, { height, root, coverage }].slice(-executedKept);
   }
-  return { executed };
+  return { executed, rest };
 }
 
-export interface CoreRecord {
-  readonly recovered: Pick<Recovered, "ballots" | "proposals" | "certificates" | "blocks" | "finalized">;
-  readonly unsettled: readonly Block[];
-  readonly executed: readonly ExecutedState[];
+/** The newest final block of an epoch in the log, from a height of that epoch on; undefined when there is none. */
+async function newestFinalOf(store: Store, epoch: Epoch, from: Height): Promise<Recovered["finalized"]> {
+  const { finalized } = store.recovered;
+  if (!finalized || finalized.block.header.epoch === epoch) return finalized;
+  let newest: Recovered["finalized"];
+  for (let at = Math.max(from, 1); ; at++) {
+    const final = await store.finalBlock(toHeight(at));
+    if (!final || final.block.header.epoch > epoch) return newest;
+    if (final.block.header.epoch === epoch) newest = final;
+  }
 }
 
-/** The core as its durable record allows it to go on. */
-export function recoverCore(
+/** Did this member sign or finalize anything in this epoch before the restart? Then it begins as its record says. */
+export function hasRecord({ ballots, proposals, finalized }: Recovered, epoch: Epoch): boolean {
+  return (
+    ballots.some((ballot) => ballot.epoch === epoch) ||
+    proposals.some(({ block }) => block.header.epoch === epoch) ||
+    (finalized?.block.header.epoch ?? -1) >= epoch
+  );
+}
+
+/** The core as its durable record allows it to go on, in the epoch that the ledger is in. */
+export async function recoverCore(
+  store: Store,
   keys: MemberKeys,
   self: SeatIndex | undefined,
   signers: Signers,
-  { recovered, unsettled, executed }: CoreRecord,
-): State {
+  executed: readonly ExecutedState[],
+): Promise<State> {
   const { config } = keys;
+  const { recovered } = store;
   const mine = self === undefined ? [] : recovered.ballots.filter((ballot) => ballot.epoch === config.epoch);
-  const finalized = recovered.finalized?.block.header.epoch === config.epoch ? recovered.finalized : undefined;
+  const finalized = await newestFinalOf(store, config.epoch, executed.at(-1)?.height ?? config.anchor.height);
   const finalizedView = finalized?.block.header.view ?? 0;
+  const finalizedHeight = finalized?.block.header.height ?? config.anchor.height;
+  const unsettled = await unsettledBlocks(store, recovered.settled?.height ?? toHeight(0), finalizedHeight);
   const record: DurableRecord = {
     votes: self === undefined ? [] : mine.map((ballot) => signVote(signers.bls, config, self, ballot)),
     proposals: recovered.proposals
@@ -110,8 +138,13 @@ export function moveCore(
     unsettled: blocks.slice(1),
     executed: to.executed,
   });
+  return carryOver(before, moved);
+}
+
+/** What a core knows beside the chain, given to the one that takes its place. */
+export function carryOver(before: State, next: State): State {
   const { payload, governance, diskHealthy, quarantined, pacemaker } = before;
-  return { ...moved, payload, governance, diskHealthy, quarantined, pacemaker };
+  return { ...next, payload, governance, diskHealthy, quarantined, pacemaker };
 }
 
 function verifiedOwn(keys: MemberKeys, certificate: Certificate): Verified<Certificate> {
@@ -121,7 +154,7 @@ function verifiedOwn(keys: MemberKeys, certificate: Certificate): Verified<Certi
 }
 
 /** Final blocks above the settled height, ascending. */
-export async function unsettledBlocks(store: Store, settled: Height, finalized: Height): Promise<readonly Block[]> {
+async function unsettledBlocks(store: Store, settled: Height, finalized: Height): Promise<readonly Block[]> {
   const blocks: Block[] = [];
   for (let at = Math.max(settled + 1, store.lowestHeight, 1); at <= finalized; at++) {
     const final = await store.finalBlock(toHeight(at));
@@ -131,18 +164,9 @@ export async function unsettledBlocks(store: Store, settled: Height, finalized: 
 }
 
 /** Stored batches that no final block carries: accepted before the restart, perhaps, and still to be ordered. */
-export async function unorderedBatches(
-  store: Store,
-  finalized: Height,
-  chain: ChainView,
-): Promise<readonly BatchReference[]> {
-  const left = new Set<Digest>(store.recovered.batches);
-  for (let at = Math.max(store.lowestHeight, 1); at <= finalized && left.size > 0; at++) {
-    const final = await store.finalBlock(toHeight(at));
-    for (const { digest } of final?.block.body.batches ?? []) left.delete(digest);
-  }
+export async function unorderedBatches(store: Store, chain: ChainView): Promise<readonly BatchReference[]> {
   const references: BatchReference[] = [];
-  for (const digest of left) {
+  for (const digest of store.recovered.batches) {
     const bytes = await store.batch(digest);
     const parsed = bytes && parseBatch(bytes);
     const zone = parsed?.kind === "ok" ? chain.zoneName(parsed.value.zone) : undefined;

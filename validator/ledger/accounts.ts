@@ -22,8 +22,8 @@ export interface AccountFields {
   readonly dayTotal: number;
 }
 
-export interface Accounts {
-  readonly count: number;
+/** One array a field; fields as in `AccountFields`. Longer than the count. */
+export interface AccountColumns {
   readonly institution: Uint32Array;
   readonly currency: Uint16Array;
   readonly balance: Float64Array;
@@ -32,6 +32,12 @@ export interface Accounts {
   readonly perDayLimit: Float64Array;
   readonly day: Uint32Array;
   readonly dayTotal: Float64Array;
+}
+
+export interface Accounts extends AccountColumns {
+  readonly count: number;
+  /** The arrays themselves, for loops: others after `open`. */
+  readonly columns: AccountColumns;
   /** Marks a leaf for the next `root`. */
   touch(index: number): void;
   open(fields: AccountFields): number;
@@ -64,7 +70,7 @@ export function createAccounts(initial: readonly AccountFields[]): Accounts {
     const old = columns;
     capacity *= 2;
     columns = allocate(capacity);
-    for (const key of Object.keys(columns) as (keyof Columns)[]) columns[key].set(old[key]);
+    for (const key of Object.keys(columns) as (keyof AccountColumns)[]) columns[key].set(old[key]);
     const oldLeaves = leaves;
     leaves = new Uint8Array(64 * capacity);
     leaves.set(oldLeaves);
@@ -129,6 +135,9 @@ export function createAccounts(initial: readonly AccountFields[]): Accounts {
     get count() {
       return count;
     },
+    get columns() {
+      return columns;
+    },
     get institution() {
       return columns.institution;
     },
@@ -160,9 +169,7 @@ export function createAccounts(initial: readonly AccountFields[]): Accounts {
   };
 }
 
-type Columns = ReturnType<typeof allocate>;
-
-function allocate(capacity: number) {
+function allocate(capacity: number): AccountColumns {
   return {
     institution: new Uint32Array(capacity),
     currency: new Uint16Array(capacity),
@@ -175,7 +182,7 @@ function allocate(capacity: number) {
   };
 }
 
-function fieldsOf(columns: Columns, index: number): AccountFields {
+function fieldsOf(columns: AccountColumns, index: number): AccountFields {
   return {
     institution: columns.institution[index] ?? 0,
     currency: columns.currency[index] ?? 0,

@@ -1,15 +1,11 @@
-/** The small part of chain state: institutions, validator set, governance, coverage, beacon; and what governance may do to it. */
+/** The small part of chain state: institutions, validator set, governance, coverage, beacon. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { concat } from "../codec/bytes.ts";
-import { totals } from "../consensus/power.ts";
 import type { CoverageChange, CoverageState, Digest, FaultModel, Member, Parameters } from "../consensus/types.ts";
 import { digest } from "../consensus/types.ts";
-import type { Accounts } from "./accounts.ts";
-import { maxBalance } from "./accounts.ts";
-import { currencyByAlpha } from "./currencies.ts";
-import { type Genesis, genesisSchema } from "./genesis.ts";
-import type { Action, Governance } from "./governance.ts";
+import type { Genesis } from "./genesis.ts";
+import type { Governance } from "./governance.ts";
 
 export interface InstitutionState {
   readonly bic: string;
@@ -20,6 +16,8 @@ export interface InstitutionState {
 
 export interface ValidatorSet {
   readonly members: readonly Member[];
+  /** Each member's proof of possession, in their order: a reader of proofs checks those of a set it does not know yet. */
+  readonly possession: readonly string[];
   readonly faultModel: FaultModel;
   readonly requiredRegions: Readonly<Record<string, number>>;
   readonly parameters: Parameters;
@@ -65,6 +63,7 @@ export function initialChainState(genesis: Genesis, chainId: Digest): ChainState
     institutions: genesis.institutions.map((institution) => ({ ...institution, suspended: false })),
     set: {
       members,
+      possession: genesis.members.map((member) => member.proofOfPossession),
       faultModel: genesis.faultModel,
       requiredRegions: genesis.requiredRegions ?? Object.fromEntries(members.map((member) => [member.region, 1])),
       parameters: genesis.parameters,
@@ -109,196 +108,4 @@ export function changeCoverage(
   if (isDegraded === (kind === "degrade-region")) return undefined;
   const next = kind === "degrade-region" ? [...degraded, region].sort() : degraded.filter((other) => other !== region);
   return { modeSeq: modeSeq + 1, degraded: next };
-}
-
-export type Granted =
-  | { readonly kind: "granted"; readonly state: ChainState }
-  | { readonly kind: "refused"; readonly reason: string };
-
-const refuse = (reason: string): Granted => ({ kind: "refused", reason });
-
-export type ProvesPossession = (blsKey: Uint8Array, peerKey: Uint8Array, proof: Uint8Array) => boolean;
-
-/** Executes an action whose signatures were found good. Changes `accounts` only when it grants. */
-export function govern(state: ChainState, accounts: Accounts, action: Action, possesses: ProvesPossession): Granted {
-  switch (action.kind) {
-    case "add-institution": {
-      if (findInstitution(state, action.institution.bic) >= 0)
-        return refuse(`${action.institution.bic} is already on the chain`);
-      return grant({ ...state, institutions: [...state.institutions, { ...action.institution, suspended: false }] });
-    }
-    case "suspend-institution":
-    case "resume-institution": {
-      const index = findInstitution(state, action.bic);
-      if (index < 0) return refuse(`${action.bic} is not on the chain`);
-      const suspended = action.kind === "suspend-institution";
-      return grant({
-        ...state,
-        institutions: state.institutions.map((other, i) => (i === index ? { ...other, suspended } : other)),
-      });
-    }
-    case "open-account": {
-      const { account } = action;
-      const institution = findInstitution(state, account.institution);
-      const currency = currencyByAlpha(account.currency);
-      if (institution < 0 || !currency) return refuse(`${account.institution} is not on the chain`);
-      if (findAccount(state, accounts, account.institution, account.currency) >= 0)
-        return refuse("the institution has an account in this currency");
-      accounts.open({
-        ...limitsOf(account),
-        institution,
-        currency: currency.numeric,
-        balance: account.openingBalance,
-        day: 0,
-        dayTotal: 0,
-      });
-      return grant(issue(state, account.currency, account.openingBalance));
-    }
-    case "fund":
-    case "withdraw": {
-      const index = findAccount(state, accounts, action.institution, action.currency);
-      if (index < 0) return refuse(`${action.institution} has no account in ${action.currency}`);
-      const moved = action.kind === "fund" ? action.amount : -action.amount;
-      const balance = (accounts.balance[index] ?? 0) + moved;
-      if (balance > maxBalance) return refuse("the balance would not fit");
-      if (balance < -(accounts.debitCap[index] ?? 0)) return refuse("the balance would fall below its debit cap");
-      accounts.balance[index] = balance;
-      accounts.touch(index);
-      return grant(issue(state, action.currency, moved));
-    }
-    case "relimit": {
-      const index = findAccount(state, accounts, action.institution, action.currency);
-      if (index < 0) return refuse(`${action.institution} has no account in ${action.currency}`);
-      if (action.debitCap !== undefined && (accounts.balance[index] ?? 0) < -action.debitCap)
-        return refuse("the balance is already below the new debit cap");
-      if (action.debitCap !== undefined) accounts.debitCap[index] = action.debitCap;
-      if (action.perPaymentLimit !== undefined) accounts.perPaymentLimit[index] = action.perPaymentLimit;
-      if (action.perDayLimit !== undefined) accounts.perDayLimit[index] = action.perDayLimit;
-      accounts.touch(index);
-      return grant(state);
-    }
-    case "set-members": {
-      const proofs = new Map(action.members.map((member) => [member.blsKey, member.proofOfPossession]));
-      const members = action.members.map(({ proofOfPossession: _, ...member }) => member);
-      const requiredRegions = action.requiredRegions ?? state.set.requiredRegions;
-      return changeSet(state, members, requiredRegions, (member) =>
-        possesses(hexToBytes(member.blsKey), hexToBytes(member.peerKey), hexToBytes(proofs.get(member.blsKey) ?? "")),
-      );
-    }
-    case "rotate-seat":
-      return rotateSeat(state, action, possesses);
-    case "set-parameters": {
-      const parsed = genesisSchema.shape.parameters.safeParse({ ...state.set.parameters, ...action.parameters });
-      if (!parsed.success)
-        return refuse(
-          `parameters: ${parsed.error.issues.map((found) => `${found.path.join(".")} ${found.message}`).join("; ")}`,
-        );
-      return grant({ ...state, set: { ...state.set, parameters: parsed.data } });
-    }
-    case "set-governance": {
-      if (action.threshold > action.keys.length) return refuse("the threshold is above the number of keys");
-      if (new Set(action.keys).size !== action.keys.length) return refuse("a key is named twice");
-      return grant({ ...state, governance: { ...state.governance, threshold: action.threshold, keys: action.keys } });
-    }
-  }
-}
-
-const grant = (state: ChainState): Granted => ({ kind: "granted", state });
-
-function issue(state: ChainState, currency: string, amount: number): ChainState {
-  return { ...state, issued: { ...state.issued, [currency]: (state.issued[currency] ?? 0) + amount } };
-}
-
-export function limitsOf(account: {
-  readonly debitCap: number;
-  readonly perPaymentLimit?: number | undefined;
-  readonly perDayLimit?: number | undefined;
-}) {
-  return {
-    debitCap: account.debitCap,
-    perPaymentLimit: account.perPaymentLimit ?? Number.POSITIVE_INFINITY,
-    perDayLimit: account.perDayLimit ?? Number.POSITIVE_INFINITY,
-  };
-}
-
-function findInstitution(state: ChainState, bic: string): number {
-  return state.institutions.findIndex((institution) => institution.bic === bic);
-}
-
-function findAccount(state: ChainState, accounts: Accounts, bic: string, alpha: string): number {
-  const institution = findInstitution(state, bic);
-  const numeric = currencyByAlpha(alpha)?.numeric;
-  for (let i = 0; i < accounts.count; i++)
-    if (accounts.institution[i] === institution && accounts.currency[i] === numeric) return i;
-  return -1;
-}
-
-function rotateSeat(
-  state: ChainState,
-  action: Extract<Action, { kind: "rotate-seat" }>,
-  possesses: ProvesPossession,
-): Granted {
-  const seat = state.set.members.find((member) => member.id === action.seat);
-  if (!seat) return refuse(`no seat ${action.seat}`);
-  if (seat.blsKey !== action.currentKey) return refuse(`${action.seat} has another key now`);
-  const before = state.set.predecessors[action.seat];
-  const returns = before?.blsKey === action.blsKey && before.peerKey === action.peerKey;
-  const reused = state.set.usedKeys.includes(action.blsKey) || state.set.usedKeys.includes(action.peerKey);
-  if (reused && !returns) return refuse("a key is never used again");
-  if (!possesses(hexToBytes(action.blsKey), hexToBytes(action.peerKey), hexToBytes(action.proofOfPossession)))
-    return refuse("the proof of possession is not the key's");
-  const { fault } = totals(state.set.members, state.set.faultModel);
-  if (seat.power > fault) return refuse(`the change would move ${seat.power} power, above F = ${fault}`);
-  const members = state.set.members.map((member) =>
-    member === seat ? { ...member, blsKey: action.blsKey, peerKey: action.peerKey } : member,
-  );
-  const usedKeys = reused ? state.set.usedKeys : [...state.set.usedKeys, action.blsKey, action.peerKey];
-  const predecessors = { ...state.set.predecessors, [action.seat]: { blsKey: seat.blsKey, peerKey: seat.peerKey } };
-  return grant({ ...state, set: { ...state.set, members, usedKeys, predecessors } });
-}
-
-/** Replaces the set: at most F power moves, every required region keeps its power, no key comes back. */
-function changeSet(
-  state: ChainState,
-  members: readonly Member[],
-  requiredRegions: Readonly<Record<string, number>>,
-  possesses: (member: Member) => boolean,
-): Granted {
-  const { set } = state;
-  const old = new Map(set.members.map((member) => [member.blsKey, member]));
-  const fresh = members.filter((member) => !old.has(member.blsKey));
-  const repeered = members.find(
-    (member) => old.has(member.blsKey) && old.get(member.blsKey)?.peerKey !== member.peerKey,
-  );
-  if (repeered) return refuse(`${repeered.id}: a key pair changes as a whole`);
-  for (const member of fresh) {
-    if (set.usedKeys.includes(member.blsKey) || set.usedKeys.includes(member.peerKey))
-      return refuse(`${member.id}: a key is never used again`);
-    if (!possesses(member)) return refuse(`${member.id}: the proof of possession is not the key's`);
-  }
-  const unique = [members.map((m) => m.id), members.map((m) => m.blsKey), members.map((m) => m.peerKey)];
-  if (unique.some((names) => new Set(names).size !== names.length)) return refuse("two members share a name or a key");
-  const kept = new Map(members.map((member) => [member.blsKey, member]));
-  const added = members.reduce(
-    (sum, member) => sum + Math.max(0, member.power - (old.get(member.blsKey)?.power ?? 0)),
-    0,
-  );
-  const removed = set.members.reduce(
-    (sum, member) => sum + Math.max(0, member.power - (kept.get(member.blsKey)?.power ?? 0)),
-    0,
-  );
-  const moved = Math.max(added, removed);
-  const fault = Math.min(totals(set.members, set.faultModel).fault, totals(members, set.faultModel).fault);
-  if (moved > fault) return refuse(`the change would move ${moved} power, above F = ${fault}`);
-  for (const [region, least] of Object.entries(requiredRegions)) {
-    const power = members.reduce((sum, member) => (member.region === region ? sum + member.power : sum), 0);
-    if (power < least) return refuse(`region ${region} would hold ${power} power, settlement requires ${least}`);
-  }
-  const degraded = state.coverage.degraded.filter((region) => requiredRegions[region] !== undefined);
-  const usedKeys = [...set.usedKeys, ...fresh.flatMap((member) => [member.blsKey, member.peerKey])];
-  return grant({
-    ...state,
-    coverage: { ...state.coverage, degraded },
-    set: { ...set, members, requiredRegions, usedKeys },
-  });
 }

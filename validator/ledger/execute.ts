@@ -4,38 +4,40 @@ import { hexToBytes } from "@noble/hashes/utils.js";
 import { parseBatch } from "../codec/batch.ts";
 import { bytesEqual } from "../codec/bytes.ts";
 import type { MerkleTree } from "../codec/merkle.ts";
-import { messageHash, type PaymentMessage } from "../codec/payment-message.ts";
-import type { Block, CoverageState, Digest, EpochConfig, GovernanceTransaction, Height } from "../consensus/types.ts";
-import { epoch, height as toHeight } from "../consensus/types.ts";
+import type { PaymentMessage } from "../codec/payment-message.ts";
+import { type Decoded, decoded, refused } from "../codec/result.ts";
+import type { Block, Digest, EpochConfig, GovernanceTransaction } from "../consensus/types.ts";
+import { epoch, height as toHeight, zeroDigest } from "../consensus/types.ts";
 import { type AccountFields, type Accounts, createAccounts } from "./accounts.ts";
 import { anchorHash } from "./anchor.ts";
 import {
   type ChainState,
   changeCoverage,
-  govern,
   initialChainState,
-  limitsOf,
   mixReveal,
-  type ProvesPossession,
   turnBeacon,
+  type ValidatorSet,
 } from "./chain-state.ts";
 import { currencyByAlpha } from "./currencies.ts";
 import type { Genesis } from "./genesis.ts";
-import { parseTransaction, satisfies } from "./governance.ts";
-import { createHistory, type History } from "./history.ts";
-import { checkInvariants } from "./invariants.ts";
-import type { StateProof } from "./proof.ts";
+import { govern, limitsOf } from "./govern.ts";
+import { closesEpoch, parseTransaction, satisfies } from "./governance.ts";
+import { createHistory, type History, historyLeaf } from "./history.ts";
+import { checkCounts, checkInvariants } from "./invariants.ts";
+import type { ProvesPossession } from "./membership.ts";
+import type { StateProof } from "./proof-bytes.ts";
 import {
+  consumption,
   type GovernanceReceipt,
-  historyLeaf,
   keysDigest,
   type ReceiptSource,
   receiptLeaves,
+  receiptSource,
   receiptsRoot,
 } from "./receipt-tree.ts";
 import { receiptCode } from "./receipts.ts";
-import { encodeSnapshot, type SnapshotContent } from "./snapshot.ts";
-import { componentPath, rootOf, stateTree } from "./state-root.ts";
+import { decodeSnapshot, encodeSnapshot, type SnapshotContent } from "./snapshot.ts";
+import { componentPath, encodeSet, rootOf, stateTree } from "./state-root.ts";
 import { recordWords, transferAll, transferEach } from "./transfers.ts";
 import type { ExecutedBlock, ExecutedKeys, Ledger, MessageOutcome } from "./types.ts";
 
@@ -60,8 +62,10 @@ export interface SettlementLedger extends Ledger {
 
 /** Bit of a message's kind in the executed keys: the key of the message, beside those of its payments. */
 export const messageKeyKind = 0x80;
-/** Blocks between two notes of when a height was: what `forget` goes by. */
-const timeNoteBlocks = 64;
+/** The same for the hash of a message whose payments were all rejected: those very bytes never execute again. */
+export const messageHashKind = 0x40;
+/** Notes of when a height was that the window holds: what `forget` goes by. */
+const notesPerWindow = 256;
 /** Heights whose state trees stay in memory, 500 bytes each: far more than a header's root lags. */
 const recentStates = 1_024;
 
@@ -90,8 +94,28 @@ export function createLedger(options: LedgerOptions): SettlementLedger {
     height: 0,
     time: genesis.time,
     times: [],
-    anchor: undefined,
+    anchor: {
+      hash: anchorHash(chainId),
+      height: toHeight(0),
+      time: genesis.time,
+      rootHeight: toHeight(0),
+      root: zeroDigest,
+    },
   });
+}
+
+/** The ledger of a snapshot's parts, when they are one and have this root. The keys must be those of the same height. */
+export function restoreLedger(
+  options: LedgerOptions,
+  parts: readonly Uint8Array[],
+  root: Digest,
+): Decoded<SettlementLedger> {
+  const content = decodeSnapshot(parts);
+  if (content.kind === "refused") return content;
+  const ledger = openLedger(options, content.value);
+  return ledger.executed.root === root
+    ? decoded(ledger)
+    : refused("snapshot: its root is not the one that was asked for");
 }
 
 /** A ledger at the point a snapshot was taken. The keys must be those of the same point. */
@@ -100,26 +124,19 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
   const accounts = createAccounts(content.accounts);
   const { history } = content;
   let times = content.times;
-  let position = { height: content.height, time: content.time };
+  let { height, time, anchor } = content;
   /** The newest state trees: what headers still name, and proofs lead to. */
-  const recent = new Map<number, { readonly tree: MerkleTree; readonly coverage: CoverageState }>();
+  const recent = new Map<number, { readonly tree: MerkleTree; readonly state: ChainState }>();
   function rootNow(): Digest {
-    const tree = stateTree(state, position, accounts.root(), history.root());
-    recent.set(position.height, { tree, coverage: state.coverage });
-    recent.delete(position.height - recentStates);
+    const tree = stateTree(state, { height, time, times, anchor }, accounts.root(), history.root());
+    recent.set(height, { tree, state });
+    recent.delete(height - recentStates);
     return rootOf(tree);
   }
-  let executed: Ledger["executed"] = { height: toHeight(position.height), root: rootNow(), coverage: state.coverage };
-  let config: EpochConfig = configOf(
-    state,
-    content.anchor ?? {
-      hash: anchorHash(chainId),
-      height: toHeight(0),
-      time: position.time,
-      rootHeight: toHeight(0),
-      root: executed.root,
-    },
-  );
+  let executed: Ledger["executed"] = { height: toHeight(height), root: rootNow(), coverage: state.coverage };
+  // The root after the anchor is no part of that root itself.
+  if (anchor.height === height) anchor = { ...anchor, root: executed.root };
+  let config: EpochConfig = configOf(state, anchor);
 
   let block: Block | undefined;
   let sources: ReceiptSource[] = [];
@@ -145,14 +162,16 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
   function apply(batch: Uint8Array, authentic: (message: number) => boolean): void {
     const parsed = parseBatch(batch);
     if (parsed.kind === "refused") throw new Error(`a final block's batch is malformed: ${parsed.error.reason}`);
-    for (const [i, message] of parsed.value.messages.entries()) executeMessage(message, authentic(i));
+    const { messages, hashes } = parsed.value;
+    for (const [i, message] of messages.entries()) executeMessage(message, hashes[i] as Uint8Array, authentic(i));
   }
 
-  function executeMessage(message: PaymentMessage, authentic: boolean): void {
+  function executeMessage(message: PaymentMessage, messageHash: Uint8Array, authentic: boolean): void {
     const { header } = under();
     const { kind, institution, messageKey, count } = message.header;
-    // A message executed before is answered by its first execution: no second set of receipts.
+    // A message executed before is answered by its first execution: no second set of receipts, no second chance.
     if (keys.find(kind | messageKeyKind, institution, messageKey, 0)) return;
+    if (keys.find(kind | messageHashKind, institution, messageHash, 0)) return;
     const codes = new Uint8Array(count);
     const credited = new Uint8Array(state.institutions.length);
     const refusal = refusalOf(message, authentic, header.time);
@@ -171,15 +190,18 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
     }
     let settled = 0;
     for (let i = 0; i < count; i++) if (codes[i] === 0) settled += 1;
-    if (settled > 0) keys.add(kind | messageKeyKind, institution, messageKey, 0, header.height, nextPosition);
+    const consumed = consumption(codes);
+    if (consumed === "id") keys.add(kind | messageKeyKind, institution, messageKey, 0, header.height, nextPosition);
+    if (consumed === "bytes")
+      keys.add(kind | messageHashKind, institution, messageHash, 0, header.height, nextPosition);
     nextPosition += count;
-    sources.push({ kind, institution, messageKey: messageKey.slice(), records: message.records, codes });
+    sources.push(receiptSource(message, messageHash, codes));
     const creditors: number[] = [];
     for (let i = 0; i < credited.length; i++) if (credited[i] === 1) creditors.push(i);
     outcomes.push({
       institution,
       messageKey: messageKey.slice(),
-      messageHash: messageHash(message.bytes),
+      messageHash,
       payments: count,
       settled,
       codes,
@@ -197,7 +219,7 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
     return undefined;
   }
 
-  function executeGovernance(transaction: GovernanceTransaction): GovernanceReceipt {
+  function executeGovernance(transaction: GovernanceTransaction, before: ValidatorSet): GovernanceReceipt {
     const hash = sha256(transaction.bytes);
     const refuse = (reason: string) => ({ hash, granted: false, reason });
     const parsed = parseTransaction(transaction.bytes);
@@ -206,7 +228,10 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
       return refuse(`its sequence is ${parsed.value.sequence}, the chain's ${state.governance.sequence}`);
     if (!satisfies(state.governance, chainId, parsed.value, crypto.verifyEd25519))
       return refuse("too few good signatures of the governance set");
-    const granted = govern(state, accounts, parsed.value.action, crypto.provesPossession);
+    const { action } = parsed.value;
+    if (closesEpoch(action) && !under().header.closing)
+      return refuse("only a block that closes its epoch may carry it");
+    const granted = govern(state, accounts, action, before, crypto.provesPossession);
     if (granted.kind === "refused") return refuse(granted.reason);
     state = { ...granted.state, governance: { ...granted.state.governance, sequence: state.governance.sequence + 1 } };
     return { hash, granted: true, reason: "" };
@@ -214,42 +239,41 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
 
   function end(): ExecutedBlock {
     const { header, body, hash } = under();
-    const governance = body.governance.map(executeGovernance);
+    const { set } = state;
+    const governance = body.governance.map((transaction) => executeGovernance(transaction, set));
     for (const change of body.coverage) state = { ...state, coverage: changeCoverage(state, change) ?? state.coverage };
     if (header.reveal) state = { ...state, beacon: mixReveal(state.beacon, header.reveal) };
     if (header.closing) {
       const beacon = turnBeacon(state.beacon, state.set.parameters.minReveals);
       state = { ...state, beacon, set: { ...state.set, epoch: state.set.epoch + 1 } };
     }
-    const receipts = receiptsRoot(receiptLeaves(sources, governance, header.height));
+    const receipts = receiptsRoot(receiptLeaves(sources, governance, header));
     history.append(historyLeaf(receipts, keysDigest(sources)));
-    position = { height: header.height, time: header.time };
+    ({ height, time } = header);
+    const forgotten = noteTime();
     checkInvariants(state, accounts);
+    checkCounts(block?.body.batches ?? [], sources, outcomes);
+    if (header.closing) anchor = { hash, height: header.height, time, rootHeight: header.height, root: zeroDigest };
     executed = { height: header.height, root: rootNow(), coverage: state.coverage };
     if (header.closing) {
-      config = configOf(state, {
-        hash,
-        height: header.height,
-        time: header.time,
-        rootHeight: header.height,
-        root: executed.root,
-      });
+      anchor = { ...anchor, root: executed.root };
+      config = configOf(state, anchor);
     }
-    forgetOld(header.height, header.time);
+    if (forgotten !== undefined) keys.forget(forgotten);
     suspended = suspendedFlags(state);
     block = undefined;
     return { ...executed, receiptsRoot: receipts, messages: outcomes, governance };
   }
 
-  /** Keys of blocks older than the window can go: any message with such a key has expired. */
-  function forgetOld(at: Height, time: number): void {
-    if (at % timeNoteBlocks === 0) times = [...times, { height: at, time }];
-    let newest: number | undefined;
-    while (times[0] && times[0].time < time - state.expiryWindow) {
-      newest = times[0].height;
-      times = times.slice(1);
-    }
-    if (newest !== undefined) keys.forget(newest);
+  /** Notes when this height was. Answers up to which height keys can go: any message with such a key has expired. */
+  function noteTime(): number | undefined {
+    const last = times.at(-1);
+    if (!last || time >= last.time + state.expiryWindow / notesPerWindow) times = [...times, { height, time }];
+    const from = times.findIndex((note) => note.time >= time - state.expiryWindow);
+    if (from <= 0) return undefined;
+    const newest = times[from - 1]?.height;
+    times = times.slice(from);
+    return newest;
   }
 
   return {
@@ -272,16 +296,19 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
         throw new Error(`block ${closing.hash} is not the closing block executed last`);
       return config;
     },
-    stateProof(height, rootHeight) {
+    stateProof(of, rootHeight) {
       const then = recent.get(rootHeight);
-      const path = history.path(height - 1, rootHeight);
+      const path = history.path(of - 1, rootHeight);
       if (!then || !path) return undefined;
-      const { tree, coverage } = then;
+      const { tree } = then;
       return {
         history: path,
         historyPath: componentPath(tree, "history"),
-        coverage,
+        coverage: then.state.coverage,
+        zones: then.state.zones,
         coveragePath: componentPath(tree, "coverage"),
+        set: encodeSet(then.state.set),
+        setPath: componentPath(tree, "validators"),
       };
     },
     isGoverned(transaction) {
@@ -294,9 +321,10 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
         state,
         accounts: Array.from({ length: accounts.count }, (_, i) => accounts.fields(i)),
         history,
-        ...position,
+        height,
+        time,
         times,
-        anchor: config.anchor,
+        anchor: anchor.height === height ? { ...anchor, root: zeroDigest } : anchor,
       });
     },
   };

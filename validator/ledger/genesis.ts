@@ -2,6 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { z } from "zod";
+import { bytesEqual } from "../codec/bytes.ts";
 import { defaultParameters, parameterTable } from "../consensus/parameters.ts";
 import { isRotatable } from "../consensus/power.ts";
 import { type Digest, digest, type Parameters, power } from "../consensus/types.ts";
@@ -17,6 +18,11 @@ const amount = z
 const bic = z.string().regex(/^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}[A-Z0-9]{3}$/, "must be a BIC of 11 characters");
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/, "must be letters, digits and hyphens, at most 63");
 
+/** Bounds of the chain's tables. */
+export const maxInstitutions = 65_535;
+export const maxAccounts = 1_000_000;
+export const maxGovernanceKeys = 32;
+
 export const memberSchema = z.strictObject({
   id: name,
   power: z.int().min(1).max(1_000_000).transform(power),
@@ -27,18 +33,16 @@ export const memberSchema = z.strictObject({
   proofOfPossession: hex(96),
 });
 
-const parameterShape = Object.fromEntries(
-  parameterTable.map(({ name: parameter, range: [low, high] }) =>
-    typeof low === "number"
-      ? [parameter, z.int().min(low).max(Number(high)).default(Number(defaultParameters[parameter]))]
-      : [parameter, z.enum(["ema", "jacobson", "learned"]).default(defaultParameters.timeoutPolicy)],
-  ),
-);
-
-const parametersSchema = z
-  .strictObject(parameterShape)
-  .prefault({})
-  .transform((value): Parameters => ({ ...defaultParameters, ...value }));
+/** Every parameter, each in its range; `optional`: what is absent takes its default. */
+export function parametersSchema(optional: boolean) {
+  const shape = parameterTable.map(({ name: parameter, range: [low, high] }) => {
+    const value = typeof low === "number" ? z.int().min(low).max(Number(high)) : z.enum(["ema", "jacobson", "learned"]);
+    return [parameter, optional ? value.optional() : value];
+  });
+  return z
+    .strictObject(Object.fromEntries(shape))
+    .transform((value): Parameters => ({ ...defaultParameters, ...value }));
+}
 
 export const institutionSchema = z.strictObject({
   bic,
@@ -71,11 +75,11 @@ export const genesisSchema = z
     members: z.array(memberSchema).min(1).max(1_024),
     /** Least power that must sign from each region; a region not named here is not required. Absent: every region, 1. */
     requiredRegions: z.record(name, z.int().min(1)).optional(),
-    parameters: parametersSchema,
-    governance: z.strictObject({ threshold: z.int().min(1), keys: z.array(hex(32)).min(1).max(32) }),
+    parameters: parametersSchema(true).prefault({}),
+    governance: z.strictObject({ threshold: z.int().min(1), keys: z.array(hex(32)).min(1).max(maxGovernanceKeys) }),
     zones: z.array(name).max(32).default([]),
-    institutions: z.array(institutionSchema).max(65_535).default([]),
-    accounts: z.array(accountSchema).max(1_000_000).default([]),
+    institutions: z.array(institutionSchema).max(maxInstitutions).default([]),
+    accounts: z.array(accountSchema).max(maxAccounts).default([]),
     /** Longest life of a payment message, milliseconds of block time. */
     expiryWindow: z
       .int()
@@ -85,31 +89,47 @@ export const genesisSchema = z
   })
   .superRefine((genesis, context) => {
     const issue = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
-    duplicates(genesis.members.map((member) => member.id)).forEach((i) => issue(["members", i, "id"], "is used twice"));
-    duplicates(genesis.members.map((member) => member.blsKey)).forEach((i) =>
-      issue(["members", i, "blsKey"], "is used twice"),
+    const unique = (values: readonly string[], path: (index: number) => (string | number)[], message: string) => {
+      for (const i of duplicates(values)) issue(path(i), message);
+    };
+    for (const field of ["id", "blsKey", "peerKey"] as const)
+      unique(
+        genesis.members.map((member) => member[field]),
+        (i) => ["members", i, field],
+        "is used twice",
+      );
+    unique(
+      genesis.institutions.map((institution) => institution.bic),
+      (i) => ["institutions", i, "bic"],
+      "is used twice",
     );
-    duplicates(genesis.members.map((member) => member.peerKey)).forEach((i) =>
-      issue(["members", i, "peerKey"], "is used twice"),
+    unique(genesis.governance.keys, (i) => ["governance", "keys", i], "is used twice");
+    unique(genesis.zones, (i) => ["zones", i], "is used twice");
+    unique(
+      genesis.accounts.map((account) => `${account.institution} ${account.currency}`),
+      (i) => ["accounts", i],
+      "is a second account of its institution in its currency",
     );
-    duplicates(genesis.institutions.map((institution) => institution.bic)).forEach((i) =>
-      issue(["institutions", i, "bic"], "is used twice"),
-    );
-    duplicates(genesis.accounts.map((account) => `${account.institution} ${account.currency}`)).forEach((i) =>
-      issue(["accounts", i], "is a second account of its institution in its currency"),
-    );
+    const bics = new Set(genesis.institutions.map((institution) => institution.bic));
+    const issued = new Map<string, number>();
     for (const [i, account] of genesis.accounts.entries()) {
-      const known = genesis.institutions.some((institution) => institution.bic === account.institution);
-      if (!known) issue(["accounts", i, "institution"], "is not among the institutions");
+      if (!bics.has(account.institution)) issue(["accounts", i, "institution"], "is not among the institutions");
+      const total = (issued.get(account.currency) ?? 0) + account.openingBalance;
+      issued.set(account.currency, total);
+      if (total > Number.MAX_SAFE_INTEGER) {
+        issue(["accounts", i, "openingBalance"], `brings the money in ${account.currency} above 2^53 − 1 minor units`);
+        return;
+      }
     }
     for (const [i, member] of genesis.members.entries()) {
       for (const zone of member.zones)
         if (!genesis.zones.includes(zone))
           issue(["members", i, "zones"], `names ${zone}, which is not among the zones`);
     }
-    for (const region of Object.keys(genesis.requiredRegions ?? {})) {
-      const held = genesis.members.some((member) => member.region === region);
-      if (!held) issue(["requiredRegions", region], "has no member: settlement would wait for ever");
+    for (const [region, least] of Object.entries(genesis.requiredRegions ?? {})) {
+      const held = genesis.members.reduce((sum, member) => (member.region === region ? sum + member.power : sum), 0);
+      if (held < least)
+        issue(["requiredRegions", region], `holds ${held} power, less than required: settlement would wait for ever`);
     }
     if (genesis.governance.threshold > genesis.governance.keys.length)
       issue(["governance", "threshold"], "is above the number of keys");
@@ -158,8 +178,24 @@ export function canonicalJson(value: unknown): string {
   return `{${fields.join(",")}}`;
 }
 
+/** The value of canonical JSON in UTF-8; undefined for bytes that `canonicalJson` would spell otherwise. */
+export function parseCanonicalJson(bytes: Uint8Array): unknown {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    return bytesEqual(utf8ToBytes(canonicalJson(value)), bytes) ? value : undefined;
+  } catch {
+    // Neither the decoder nor the parser can say otherwise that it is none.
+    return undefined;
+  }
+}
+
 /** Indexes of values that stood before. */
 function duplicates(values: readonly string[]): readonly number[] {
   const seen = new Set<string>();
-  return values.flatMap((value, i) => (seen.has(value) ? [i] : (seen.add(value), [])));
+  const found: number[] = [];
+  for (const [i, value] of values.entries()) {
+    if (seen.has(value)) found.push(i);
+    seen.add(value);
+  }
+  return found;
 }

@@ -10,7 +10,14 @@ import { domain } from "../codec/certificate.ts";
 import { type Decoded, decoded, refused } from "../codec/result.ts";
 import { parameterTable } from "../consensus/parameters.ts";
 import type { Digest, GovernanceTransaction } from "../consensus/types.ts";
-import { accountSchema, canonicalJson, genesisSchema, institutionSchema, memberSchema } from "./genesis.ts";
+import {
+  accountSchema,
+  canonicalJson,
+  institutionSchema,
+  maxGovernanceKeys,
+  memberSchema,
+  parseCanonicalJson,
+} from "./genesis.ts";
 
 const bic = institutionSchema.shape.bic;
 const hexKey = institutionSchema.shape.key;
@@ -37,10 +44,12 @@ export const actionSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("set-members"),
     members: z.array(memberSchema).min(1).max(1_024),
-    requiredRegions: z.record(z.string(), z.int().min(1)).optional(),
+    requiredRegions: z.record(memberSchema.shape.region, z.int().min(1)).optional(),
   }),
   z.strictObject({
     kind: z.literal("rotate-seat"),
+    /** The epoch under way: an old rotation is no rotation. */
+    epoch: z.int().nonnegative(),
     seat: memberSchema.shape.id,
     currentKey: memberSchema.shape.blsKey,
     blsKey: memberSchema.shape.blsKey,
@@ -54,7 +63,7 @@ export const actionSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("set-governance"),
     threshold: z.int().min(1),
-    keys: genesisSchema.shape.governance.shape.keys.or(z.array(hexKey)),
+    keys: z.array(hexKey).min(1).max(maxGovernanceKeys),
   }),
 ]);
 
@@ -153,19 +162,8 @@ export function parseTransaction(bytes: Uint8Array): Decoded<ParsedTransaction> 
 }
 
 function parseAction(body: Uint8Array): Action | undefined {
-  const text = new TextDecoder().decode(body);
-  const value = parseJson(text);
-  const parsed = actionSchema.safeParse(value);
-  return parsed.success && canonicalJson(value) === text ? parsed.data : undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // JSON.parse has no other way to say that it is none.
-    return undefined;
-  }
+  const parsed = actionSchema.safeParse(parseCanonicalJson(body));
+  return parsed.success ? parsed.data : undefined;
 }
 
 /** Did k of the n keys sign it, for this chain? `verify` checks ed25519. */

@@ -151,6 +151,11 @@ function historyRoot(closedRoot: Uint8Array, currentRoot: Uint8Array, count: num
   return mixedRoot(hash(concat(closedRoot, currentRoot)), count);
 }
 
+/** The leaf of a block: its receipts and the keys it consumed, 32 bytes each. */
+export function historyLeaf(receipts: Uint8Array, keys: Uint8Array): Uint8Array {
+  return hash(concat(receipts, keys));
+}
+
 /** The history's root that a leaf and its path lead to; undefined when the path does not fit the index. */
 export function historyRootOf(leaf: Uint8Array, index: number, path: HistoryPath): Uint8Array | undefined {
   if (path.era.length !== 32 * eraDepth || index < 0 || index >= path.count) return undefined;

@@ -4,54 +4,31 @@
  */
 import { hash } from "@chainsafe/hashtree";
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
-import { blockHash, decodeHeader, encodeHeader, headerLength } from "../codec/block.ts";
-import { bytesEqual, type Reader, reader, writer } from "../codec/bytes.ts";
-import { decodeCertificate, encodeCertificate } from "../codec/certificate.ts";
-import { merklePath, merkleTree, provesLeaf } from "../codec/merkle.ts";
+import { hashChunks, merklePath, merkleTree, mixedRoot, provesLeaf, rootFromPath } from "../codec/merkle.ts";
 import { creditTransfer, type PaymentRecord, readRecord, recordLength } from "../codec/payment-message.ts";
-import { type Decoded, decoded, refused } from "../codec/result.ts";
-import { uncoveredRegions } from "../consensus/coverage.ts";
-import type { Certificate, CoverageState, EpochConfig, Header } from "../consensus/types.ts";
-import { type HistoryPath, historyRootOf } from "./history.ts";
+import { coversZone, uncoveredRegions } from "../consensus/coverage.ts";
+import type { Certificate, EpochConfig, Header, SeatIndex } from "../consensus/types.ts";
+import { finalizes, handOver, type Refused, setIsUnderRoot, type TrustAnchor } from "./handover.ts";
+import { historyLeaf, historyRootOf } from "./history.ts";
+import { decodeProof, encodeProof, type Handover, type Proof, type StateProof } from "./proof-bytes.ts";
 import {
+  codeLeaves,
   type GovernanceReceipt,
-  historyLeaf,
   keysDigest,
+  messageLeaf,
   type ReceiptSource,
-  receiptLeaf,
   receiptLeaves,
   receiptsRoot,
 } from "./receipt-tree.ts";
-import { componentPathLength, coverageLeaf, decodeCoverage, encodeCoverage, provesComponent } from "./state-root.ts";
+import { coverageLeaf, provesComponent } from "./state-root.ts";
 
-/** From a block's history leaf to a later state root, with the coverage state under the same root. */
-export interface StateProof {
-  readonly history: HistoryPath;
-  readonly historyPath: Uint8Array;
-  readonly coverage: CoverageState;
-  readonly coveragePath: Uint8Array;
-}
-
-export interface Proof extends StateProof {
-  /** 64 bytes. */
-  readonly record: Uint8Array;
-  readonly institution: number;
-  readonly kind: number;
-  /** Height of the payment's block, its position there, and how many receipts the block has. */
-  readonly height: number;
-  readonly position: number;
-  readonly receipts: number;
-  readonly receiptPath: Uint8Array;
-  readonly receiptsRoot: Uint8Array;
-  readonly keysDigest: Uint8Array;
-  /** Names the state root. */
-  readonly header: Header;
-  /** Finalizes the header's block. */
-  readonly finalization: Certificate;
-}
+export { genesisAnchor, type TrustAnchor } from "./handover.ts";
+export { decodeProof, encodeProof, type Handover, type Proof, type StateProof } from "./proof-bytes.ts";
 
 export interface ProofSource {
+  /** Of the payment's block. */
   readonly height: number;
+  readonly time: number;
   readonly position: number;
   /** All executed messages of the block in order, and its governance receipts. */
   readonly messages: readonly ReceiptSource[];
@@ -59,126 +36,76 @@ export interface ProofSource {
   readonly state: StateProof;
   readonly header: Header;
   readonly finalization: Certificate;
+  /** From the trust anchor's set to one that shares more than F power with that of the header's epoch; none while the anchor's does. */
+  readonly handovers?: readonly Handover[];
 }
 
 /** The canonical bytes of a proof; undefined when the payment at the position did not settle. */
 export function buildProof(source: ProofSource): Uint8Array | undefined {
-  const { messages, governance, height, position, state, header, finalization } = source;
+  const { messages, governance, height, time, position, state, header, finalization, handovers = [] } = source;
   let first = 0;
-  for (const { institution, kind, records, codes } of messages) {
-    const offset = position - first;
-    first += codes.length;
-    if (offset >= codes.length) continue;
-    if (codes[offset] !== 0) return undefined;
-    const leaves = receiptLeaves(messages, governance, height);
+  for (const [message, { institution, kind, zone, records, recordsRoot, codes }] of messages.entries()) {
+    const index = position - first;
+    if (index >= codes.length) {
+      first += codes.length;
+      continue;
+    }
+    if (codes[index] !== 0) return undefined;
+    const receipts = messages.reduce((sum, each) => sum + each.codes.length, 0);
+    const chunks = codeLeaves(codes);
+    const chunk = Math.floor(index / 32);
+    const leaves = receiptLeaves(messages, governance, { height, time });
     return encodeProof({
       ...state,
-      record: records.slice(offset * recordLength, (offset + 1) * recordLength),
+      ...(header.epoch === 0 ? { set: new Uint8Array(0), setPath: new Uint8Array(0) } : {}),
+      record: records.slice(index * recordLength, (index + 1) * recordLength),
       institution,
       kind,
+      zone,
       height,
+      time,
       position,
-      receipts: leaves.length / 32,
-      receiptPath: merklePath(merkleTree(leaves), position),
+      first,
+      payments: codes.length,
+      receipts,
+      message,
+      leaves: leaves.length / 32,
+      recordPath: merklePath(merkleTree(hashChunks(records)), index),
+      recordsRoot,
+      codes: chunks.slice(32 * chunk, 32 * chunk + 32),
+      codesPath: merklePath(merkleTree(chunks), chunk),
+      receiptPath: merklePath(merkleTree(leaves), message),
       receiptsRoot: receiptsRoot(leaves),
       keysDigest: keysDigest(messages),
       header,
       finalization,
+      handovers,
     });
   }
   return undefined;
 }
 
-const magic = new TextEncoder().encode("VSP1");
-const maxPath = 32;
-const maxProofLength = 64 * 1024;
-
-export function encodeProof(proof: Proof): Uint8Array {
-  const out = writer(2_048);
-  const path = (bytes: Uint8Array) => {
-    out.u16(bytes.length / 32);
-    out.bytes(bytes);
-  };
-  const sized = (bytes: Uint8Array) => {
-    out.u16(bytes.length);
-    out.bytes(bytes);
-  };
-  out.bytes(magic);
-  out.u16(1);
-  out.u16(proof.kind);
-  out.bytes(proof.record);
-  out.u32(proof.institution);
-  out.u32(proof.position);
-  out.u64(proof.height);
-  out.u32(proof.receipts);
-  path(proof.receiptPath);
-  out.bytes(proof.receiptsRoot);
-  out.bytes(proof.keysDigest);
-  out.u8(proof.history.current ? 1 : 0);
-  out.u64(proof.history.count);
-  path(proof.history.era);
-  path(proof.history.eras);
-  out.bytes(proof.history.other);
-  out.bytes(proof.historyPath);
-  sized(encodeCoverage(proof.coverage));
-  out.bytes(proof.coveragePath);
-  out.bytes(encodeHeader(proof.header));
-  sized(encodeCertificate(proof.finalization));
-  return out.finish();
+/** Does a finalization with these signers settle a block of the zone (0: none), in the coverage state that its header names? */
+export function covers(
+  config: EpochConfig,
+  { coverage, zones }: Pick<StateProof, "coverage" | "zones">,
+  zone: number,
+  signers: readonly SeatIndex[],
+): boolean {
+  return missing(config, { coverage, zones }, zone, signers) === undefined;
 }
 
-/** Only the one spelling that `encodeProof` gives: every byte counts. */
-export function decodeProof(bytes: Uint8Array): Decoded<Proof> {
-  if (bytes.length > maxProofLength) return refused("proof: too large", "too-large");
-  const input = reader(bytes);
-  if (!bytesEqual(input.bytes(4), magic) || input.u16() !== 1) return refused("proof: magic or version");
-  const kind = input.u16();
-  const record = input.bytes(recordLength).slice();
-  const place = { institution: input.u32(), position: input.u32(), height: input.u64(), receipts: input.u32() };
-  const receiptPath = readPath(input);
-  const roots = { receiptsRoot: input.bytes(32).slice(), keysDigest: input.bytes(32).slice() };
-  const current = input.u8() === 1;
-  const count = input.u64();
-  const history: HistoryPath = {
-    current,
-    count,
-    era: readPath(input),
-    eras: readPath(input),
-    other: input.bytes(32).slice(),
-  };
-  const historyPath = input.bytes(componentPathLength).slice();
-  const coverage = decodeCoverage(input.bytes(input.u16()));
-  const coveragePath = input.bytes(componentPathLength).slice();
-  const header = decodeHeader(input.bytes(headerLength));
-  const finalization = decodeCertificate(input.bytes(input.u16()));
-  if (input.failed || input.left > 0 || !coverage) return refused("proof: not its layout");
-  if (header.kind === "refused") return header;
-  if (finalization.kind === "refused") return finalization;
-  const proof: Proof = {
-    kind,
-    record,
-    ...place,
-    receiptPath,
-    ...roots,
-    history,
-    historyPath,
-    coverage,
-    coveragePath,
-    header: header.value,
-    finalization: finalization.value,
-  };
-  return bytesEqual(encodeProof(proof), bytes) ? decoded(proof) : refused("proof: another spelling", "not-canonical");
-}
-
-function readPath(input: Reader): Uint8Array {
-  const length = input.u16();
-  return length > maxPath ? new Uint8Array(0) : input.bytes(32 * length).slice();
-}
-
-/** What the reader trusts: an epoch's set, from genesis or a checkpoint pinned out of band, and a way to check its signatures. */
-export interface TrustAnchor {
-  readonly config: EpochConfig;
-  readonly verifyCertificate: (certificate: Certificate) => boolean;
+function missing(
+  config: EpochConfig,
+  { coverage, zones }: Pick<StateProof, "coverage" | "zones">,
+  zone: number,
+  signers: readonly SeatIndex[],
+): string | undefined {
+  const regions = uncoveredRegions(config, coverage, signers);
+  if (regions.length > 0) return `no signature from ${regions.join(", ")}, which settlement requires`;
+  const name = zone === 0 ? "" : zones[zone - 1];
+  if (name === undefined) return `the chain has no residency zone ${zone}`;
+  return name === "" || coversZone(config, name, signers) ? undefined : `not signed by 2/3 of residency zone ${name}`;
 }
 
 /** One step of the chain of evidence, for people. */
@@ -193,51 +120,47 @@ export type ProofVerdict =
       readonly payment: PaymentRecord;
       readonly institution: number;
       readonly height: number;
+      /** Of the payment's block, ms since the Unix epoch. */
       readonly time: number;
       readonly steps: readonly ProofStep[];
     }
-  | { readonly kind: "refused"; readonly reason: string };
+  | Refused;
+
+const no = (reason: string): Refused => ({ kind: "refused", reason });
 
 /** Checks every link. Pure: no network, no clock, no state but the anchor. */
 export function verifyProof(bytes: Uint8Array, anchor: TrustAnchor): ProofVerdict {
   const parsed = decodeProof(bytes);
-  if (parsed.kind === "refused") return { kind: "refused", reason: parsed.error.reason };
+  if (parsed.kind === "refused") return no(parsed.error.reason);
   const proof = parsed.value;
   const { header, finalization, record, institution, height, position } = proof;
-  const { config } = anchor;
-  const no = (reason: string): ProofVerdict => ({ kind: "refused", reason });
 
-  if (proof.kind !== creditTransfer) return no("it is not a payment's");
-  if (header.chainId !== config.chainId) return no("it is of another chain");
-  if (header.epoch !== config.epoch)
-    return no(`it is of epoch ${header.epoch}, the trust anchor of epoch ${config.epoch}`);
-  const leaf = receiptLeaf(hash(record), { institution, code: 0, kind: proof.kind, height, position });
-  if (!provesLeaf(proof.receiptsRoot, proof.receipts, leaf, position, proof.receiptPath))
-    return no("the receipt is not among its block's");
-  const root = hexToBytes(header.root);
-  const blockLeaf = historyLeaf(proof.receiptsRoot, proof.keysDigest);
-  const historyRootHash = historyRootOf(blockLeaf, height - 1, proof.history);
-  if (!historyRootHash) return no("the block's receipts are not in the history");
-  if (proof.history.count !== header.rootHeight) return no("the history is not that of the header's root");
-  if (!provesComponent(root, "history", historyRootHash, proof.historyPath))
-    return no("the history is not under the header's root");
-  if (!provesComponent(root, "coverage", coverageLeaf(proof.coverage), proof.coveragePath))
-    return no("the coverage state is not under the header's root");
-  if (
-    finalization.kind !== "finalize" ||
-    finalization.block !== blockHash(header) ||
-    finalization.view !== header.view ||
-    finalization.epoch !== header.epoch
-  ) {
-    return no("the certificate does not finalize the header's block");
+  const broken = brokenReceipt(proof) ?? brokenState(proof);
+  if (broken !== undefined) return no(broken);
+  let config = anchor.config;
+  for (const handover of proof.handovers) {
+    const next = handOver(anchor, config, handover);
+    if (next.kind === "refused") return next;
+    config = next.config;
   }
-  if (!anchor.verifyCertificate(finalization))
-    return no("the finalization is not signed by a quorum of the trust anchor's set");
-  const uncovered = uncoveredRegions(config, proof.coverage, finalization.signers);
-  if (uncovered.length > 0) return no(`no signature from ${uncovered.join(", ")}, which settlement requires`);
+  if (header.chainId !== config.chainId) return no("it is of another chain");
+  if (header.epoch !== config.epoch) {
+    const next = handOver(anchor, config, proof);
+    if (next.kind === "refused") return next;
+    config = next.config;
+  } else {
+    // A set that is not needed could say anything: none is allowed, unless it is the one under the root.
+    if (proof.set.length > 0 && !setIsUnderRoot(proof)) return no("the validator set is not under the header's root");
+    if (!finalizes(header, finalization)) return no("the certificate does not finalize the header's block");
+    if (!anchor.verifyCertificate(finalization, config))
+      return no("the finalization is not signed by a quorum of the trust anchor's set");
+  }
+  const uncovered = missing(config, proof, proof.zone, finalization.signers);
+  if (uncovered !== undefined) return no(uncovered);
 
   const payment = readRecord(record, 0);
   const signers = finalization.signers.map((seat) => config.members[seat]?.id ?? `seat ${seat}`);
+  const from = config.epoch === anchor.config.epoch ? "" : `, handed over from epoch ${anchor.config.epoch}`;
   const steps: ProofStep[] = [
     { name: "receipt", detail: `payment ${position} of block ${height}: settled` },
     { name: "receipts root", detail: bytesToHex(proof.receiptsRoot) },
@@ -247,7 +170,39 @@ export function verifyProof(bytes: Uint8Array, anchor: TrustAnchor): ProofVerdic
       detail: `block ${header.height}, view ${header.view} of epoch ${header.epoch}: ${finalization.block}`,
     },
     { name: "finalization", detail: `signed by ${signers.join(", ")}` },
-    { name: "validator set", detail: `epoch ${config.epoch} of chain ${config.chainId}` },
+    { name: "validator set", detail: `epoch ${config.epoch} of chain ${config.chainId}${from}` },
   ];
-  return { kind: "settled", payment, institution, height, time: header.time, steps };
+  return { kind: "settled", payment, institution, height, time: proof.time, steps };
+}
+
+/** Why the record is not settled under its block's receipts; undefined when it is. */
+function brokenReceipt(proof: Proof): string | undefined {
+  if (proof.kind !== creditTransfer) return "it is not a payment's";
+  const index = proof.position - proof.first;
+  if (index < 0 || index >= proof.payments) return "the position is not in its message";
+  if (!provesLeaf(proof.recordsRoot, proof.payments, hash(proof.record), index, proof.recordPath))
+    return "the record is not among its message's";
+  if (proof.codes[index % 32] !== 0) return "the payment was rejected";
+  const chunks = Math.ceil(proof.payments / 32);
+  const chunk = Math.floor(index / 32);
+  const codesRoot = mixedRoot(rootFromPath(proof.codes, chunk, proof.codesPath), chunks);
+  if (!provesLeaf(codesRoot, chunks, proof.codes, chunk, proof.codesPath)) return "the code is not its message's";
+  const leaf = messageLeaf(proof.recordsRoot, codesRoot, proof);
+  return provesLeaf(proof.receiptsRoot, proof.leaves, leaf, proof.message, proof.receiptPath)
+    ? undefined
+    : "the receipt is not among its block's";
+}
+
+/** Why the block's receipts and the coverage state are not under the root that the header names; undefined when they are. */
+function brokenState(proof: Proof): string | undefined {
+  const { header, height } = proof;
+  const root = hexToBytes(header.root);
+  const historyRoot = historyRootOf(historyLeaf(proof.receiptsRoot, proof.keysDigest), height - 1, proof.history);
+  if (!historyRoot) return "the block's receipts are not in the history";
+  if (proof.history.count !== header.rootHeight) return "the history is not that of the header's root";
+  if (!provesComponent(root, "history", historyRoot, proof.historyPath))
+    return "the history is not under the header's root";
+  if (!provesComponent(root, "coverage", coverageLeaf(proof), proof.coveragePath))
+    return "the coverage state is not under the header's root";
+  return undefined;
 }

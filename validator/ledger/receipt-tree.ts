@@ -1,16 +1,35 @@
-/** A block's receipts as Merkle leaves, and the digest of the keys it executed. Used by execution and by whoever builds a proof. */
+/**
+ * A block's receipts as Merkle leaves, and the digest of the keys it executed (docs/formats.md, Receipts). Used by
+ * execution and by whoever builds or checks a proof. A message is one leaf over trees that cost little: that of its
+ * records, which its institution signed, and that of its codes, one byte a payment.
+ */
 import { hash } from "@chainsafe/hashtree";
 import { concat, viewOf, writeU64 } from "../codec/bytes.ts";
 import { hashChunks, merkleRoot } from "../codec/merkle.ts";
+import { type PaymentMessage, recordLength } from "../codec/payment-message.ts";
+import { receiptCode } from "./receipts.ts";
 
 /** One message of a block with its results. */
 export interface ReceiptSource {
   readonly kind: number;
   readonly institution: number;
+  readonly zone: number;
+  /** 32 bytes each. */
   readonly messageKey: Uint8Array;
+  readonly messageHash: Uint8Array;
+  readonly recordsRoot: Uint8Array;
   /** 64 bytes a payment. */
   readonly records: Uint8Array;
   readonly codes: Uint8Array;
+}
+
+export function receiptSource(
+  { header, records }: PaymentMessage,
+  messageHash: Uint8Array,
+  codes: Uint8Array,
+): ReceiptSource {
+  const { kind, institution, zone, messageKey, recordsRoot } = header;
+  return { kind, institution, zone, messageKey, messageHash, recordsRoot, records, codes };
 }
 
 /** A governance transaction's receipt. */
@@ -22,62 +41,77 @@ export interface GovernanceReceipt {
   readonly reason: string;
 }
 
-const governanceInstitution = 0xffff_ffff;
-const governanceKind = 0xffff;
+/** The block that receipts are of. */
+export interface ReceiptBlock {
+  readonly height: number;
+  /** Its time, ms since the Unix epoch. */
+  readonly time: number;
+}
+
+/** What a message's leaf binds beside its records and codes. */
+export interface ReceiptPlace extends ReceiptBlock {
+  readonly institution: number;
+  readonly kind: number;
+  readonly zone: number;
+  /** Position in the block of the message's first payment. */
+  readonly first: number;
+  /** Payments of all messages executed in the block. */
+  readonly receipts: number;
+}
 
 /**
- * The leaves of a block's receipts, 32 bytes each: payments in order, then governance. A leaf is sha256 of 64 bytes:
- * record hash (or transaction hash) 32, institution u32, code u16, kind u16, height u64, position u64, zero 8.
+ * The leaf of one message: `sha256(recordsRoot ‖ sha256(codesRoot 32, institution u32, kind u16, zone u16, first
+ * position u32, payments of the block u32, height u64, time u64))`. Roots are mixed with their counts.
  */
+export function messageLeaf(recordsRoot: Uint8Array, codesRoot: Uint8Array, place: ReceiptPlace): Uint8Array {
+  const chunk = new Uint8Array(64);
+  const view = viewOf(chunk);
+  chunk.set(codesRoot, 0);
+  view.setUint32(32, place.institution, true);
+  view.setUint16(36, place.kind, true);
+  view.setUint16(38, place.zone, true);
+  view.setUint32(40, place.first, true);
+  view.setUint32(44, place.receipts, true);
+  writeU64(view, 48, place.height);
+  writeU64(view, 56, place.time);
+  return hash(concat(recordsRoot, hash(chunk)));
+}
+
+/** The codes as leaves of 32, the last padded with zeros. */
+export function codeLeaves(codes: Uint8Array): Uint8Array {
+  const leaves = new Uint8Array(32 * Math.ceil(codes.length / 32));
+  leaves.set(codes);
+  return leaves;
+}
+
+const governanceMark = 0xffff_ffff;
+
+/** `sha256(transaction hash 32, 0xffffffff u32, refused u32 (0 or 1), height u64, time u64, zero 8)`. */
+function governanceLeaf({ hash: transaction, granted }: GovernanceReceipt, block: ReceiptBlock): Uint8Array {
+  const chunk = new Uint8Array(64);
+  const view = viewOf(chunk);
+  chunk.set(transaction, 0);
+  view.setUint32(32, governanceMark, true);
+  view.setUint32(36, granted ? 0 : 1, true);
+  writeU64(view, 40, block.height);
+  writeU64(view, 48, block.time);
+  return hash(chunk);
+}
+
+/** The leaves of a block's receipts, 32 bytes each: messages in order, then governance. */
 export function receiptLeaves(
   sources: readonly ReceiptSource[],
   governance: readonly GovernanceReceipt[],
-  height: number,
+  block: ReceiptBlock,
 ): Uint8Array {
-  const payments = sources.reduce((sum, source) => sum + source.codes.length, 0);
-  const chunks = new Uint8Array(64 * (payments + governance.length));
-  const view = viewOf(chunks);
-  let position = 0;
-  const put = (record: Uint8Array, from: number, institution: number, code: number, kind: number) => {
-    const at = 64 * position;
-    for (let i = 0; i < 32; i++) chunks[at + i] = record[from + i] as number;
-    view.setUint32(at + 32, institution, true);
-    view.setUint16(at + 36, code, true);
-    view.setUint16(at + 38, kind, true);
-    view.setUint32(at + 40, height >>> 0, true);
-    view.setUint32(at + 44, Math.floor(height / 0x1_0000_0000), true);
-    view.setUint32(at + 48, position, true);
-    position += 1;
-  };
-  for (const { records, institution, kind, codes } of sources) {
-    const hashes = hashChunks(records);
-    for (let i = 0; i < codes.length; i++) put(hashes, 32 * i, institution, codes[i] as number, kind);
-  }
-  for (const { hash: transaction, granted } of governance)
-    put(transaction, 0, governanceInstitution, granted ? 0 : 1, governanceKind);
-  return hashChunks(chunks);
-}
-
-/** The leaf of one payment: what a verifier computes. `recordHash`: sha256 of the record. */
-export function receiptLeaf(
-  recordHash: Uint8Array,
-  receipt: {
-    readonly institution: number;
-    readonly code: number;
-    readonly kind: number;
-    readonly height: number;
-    readonly position: number;
-  },
-): Uint8Array {
-  const chunk = new Uint8Array(64);
-  const view = viewOf(chunk);
-  chunk.set(recordHash, 0);
-  view.setUint32(32, receipt.institution, true);
-  view.setUint16(36, receipt.code, true);
-  view.setUint16(38, receipt.kind, true);
-  writeU64(view, 40, receipt.height);
-  writeU64(view, 48, receipt.position);
-  return hash(chunk);
+  const receipts = sources.reduce((sum, source) => sum + source.codes.length, 0);
+  let first = 0;
+  const messages = sources.map(({ institution, kind, zone, recordsRoot, codes }) => {
+    const place = { ...block, institution, kind, zone, first, receipts };
+    first += codes.length;
+    return messageLeaf(recordsRoot, merkleRoot(codeLeaves(codes)), place);
+  });
+  return concat(...messages, ...governance.map((receipt) => governanceLeaf(receipt, block)));
 }
 
 /** The published root over receipt leaves; of an empty block too. */
@@ -85,27 +119,58 @@ export function receiptsRoot(leaves: Uint8Array): Uint8Array {
   return merkleRoot(leaves);
 }
 
-/** Digest of the keys that the block consumed: uetr 16, institution u32, kind u16, zero 10, one leaf each, then those of its messages. */
-export function keysDigest(sources: readonly ReceiptSource[]): Uint8Array {
-  let count = 0;
-  for (const { codes } of sources) for (let i = 0; i < codes.length; i++) if (codes[i] === 0) count += 1;
-  const leaves = new Uint8Array(32 * count);
-  const view = viewOf(leaves);
-  let at = 0;
-  for (const { records, institution, kind, codes } of sources) {
-    for (let i = 0; i < codes.length; i++) {
-      if (codes[i] !== 0) continue;
-      for (let byte = 0; byte < 16; byte++) leaves[at + byte] = records[64 * i + byte] as number;
-      view.setUint32(at + 16, institution, true);
-      view.setUint16(at + 20, kind, true);
-      at += 32;
-    }
-  }
-  const messages = sources.filter((source) => source.codes.includes(0)).map((source) => source.messageKey);
-  return merkleRoot(concat(leaves, ...messages));
+/** Codes of messages that were refused whole before anything of theirs was looked at: such a message may come again. */
+const untouched: ReadonlySet<number> = new Set([
+  receiptCode("bad-signature"),
+  receiptCode("unknown-institution"),
+  receiptCode("expired"),
+]);
+
+/**
+ * What a message leaves behind in the executed keys. `id`: its institution's message id is used up, for a payment of
+ * it settled. `bytes`: none settled, so another message may have the id, but this one never executes again: its
+ * rejection was answered. `nothing`: it was not its institution's, or not in time.
+ */
+export function consumption(codes: Uint8Array): "id" | "bytes" | "nothing" {
+  if (codes.includes(0)) return "id";
+  return untouched.has(codes[0] as number) ? "nothing" : "bytes";
 }
 
-/** The history's leaf of a block. */
-export function historyLeaf(receipts: Uint8Array, keys: Uint8Array): Uint8Array {
-  return hash(concat(receipts, keys));
+/**
+ * Digest of the keys that a block consumed. A leaf a message: `sha256(uetrs 32 ‖ institution u32, kind u16, 1: message
+ * id, 2: message bytes u16, settled u32, zero u32, first 16 bytes of messageKey or messageHash)`; `uetrs` is the
+ * mixed Merkle root of the settled payments' UETRs, four to a chunk of 64 bytes.
+ */
+export function keysDigest(sources: readonly ReceiptSource[]): Uint8Array {
+  const leaves: Uint8Array[] = [];
+  for (const source of sources) {
+    const consumed = consumption(source.codes);
+    if (consumed === "nothing") continue;
+    const uetrs = settledUetrs(source);
+    const chunk = new Uint8Array(64);
+    const view = viewOf(chunk);
+    chunk.set(merkleRoot(hashChunks(uetrs.padded)), 0);
+    view.setUint32(32, source.institution, true);
+    view.setUint16(36, source.kind, true);
+    view.setUint16(38, consumed === "id" ? 1 : 2, true);
+    view.setUint32(40, uetrs.count, true);
+    chunk.set((consumed === "id" ? source.messageKey : source.messageHash).subarray(0, 16), 48);
+    leaves.push(hash(chunk));
+  }
+  return merkleRoot(concat(...leaves));
+}
+
+/** UETRs of the settled payments one after the other, padded with zeros to whole chunks. */
+function settledUetrs({ records, codes }: ReceiptSource): { readonly padded: Uint8Array; readonly count: number } {
+  let count = 0;
+  for (let i = 0; i < codes.length; i++) if (codes[i] === 0) count += 1;
+  const padded = new Uint8Array(64 * Math.ceil(count / 4));
+  let at = 0;
+  for (let i = 0; i < codes.length; i++) {
+    if (codes[i] !== 0) continue;
+    const from = recordLength * i;
+    for (let byte = 0; byte < 16; byte++) padded[at + byte] = records[from + byte] as number;
+    at += 16;
+  }
+  return { padded, count };
 }

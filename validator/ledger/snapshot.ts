@@ -2,11 +2,13 @@
 import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { bytesEqual, concat, reader, writer } from "../codec/bytes.ts";
 import { type Decoded, decoded, refused } from "../codec/result.ts";
-import type { Anchor } from "../consensus/types.ts";
+import { type Anchor, zeroDigest } from "../consensus/types.ts";
 import { type AccountFields, accountLength, readAccount, writeAccount } from "./accounts.ts";
 import type { ChainState } from "./chain-state.ts";
-import { canonicalJson } from "./genesis.ts";
+import { currencyByNumeric } from "./currencies.ts";
+import { canonicalJson, maxAccounts, parseCanonicalJson } from "./genesis.ts";
 import { decodeHistory, type History } from "./history.ts";
+import { snapshotSchema } from "./state-schema.ts";
 
 export interface SnapshotContent {
   readonly state: ChainState;
@@ -16,8 +18,8 @@ export interface SnapshotContent {
   readonly time: number;
   /** When some heights were, ascending: what the window forgets by. */
   readonly times: readonly { readonly height: number; readonly time: number }[];
-  /** Of the epoch under way; undefined for genesis. */
-  readonly anchor: Anchor | undefined;
+  /** Of the epoch under way. At its own height its root is the state's own, and zero here. */
+  readonly anchor: Anchor;
 }
 
 /** Parts fit a stream's frame. */
@@ -35,8 +37,9 @@ export function encodeSnapshot(content: SnapshotContent): readonly Uint8Array[] 
   out.u32(content.accounts.length);
   out.bytes(small);
   out.bytes(history);
+  const leaf = new Uint8Array(accountLength);
   for (const account of content.accounts) {
-    const leaf = new Uint8Array(accountLength);
+    leaf.fill(0);
     writeAccount(leaf, account);
     out.bytes(leaf);
   }
@@ -51,30 +54,21 @@ export function decodeSnapshot(parts: readonly Uint8Array[]): Decoded<SnapshotCo
   const input = reader(concat(...parts));
   if (!bytesEqual(input.bytes(4), magic)) return refused("snapshot: magic");
   const [smallLength, historyLength, accountCount] = [input.u32(), input.u32(), input.u32()];
-  const small = input.bytes(smallLength);
+  const small = snapshotSchema.safeParse(parseCanonicalJson(input.bytes(smallLength))).data;
   const history = decodeHistory(input.bytes(historyLength));
-  if (input.failed || !history || input.left !== accountLength * accountCount)
+  if (input.failed || !history || accountCount > maxAccounts || input.left !== accountLength * accountCount)
     return refused("snapshot: not its layout");
-  const accounts = Array.from({ length: accountCount }, () => readAccount(input.bytes(accountLength))).filter(
-    (account) => account !== undefined,
-  );
-  if (accounts.length !== accountCount) return refused("snapshot: an account is not canonical", "not-canonical");
-  const value = parseSmall(small);
-  return value
-    ? decoded({ ...value, accounts, history })
-    : refused("snapshot: chain state is not canonical", "not-canonical");
-}
-
-type Small = Pick<SnapshotContent, "state" | "height" | "time" | "times" | "anchor">;
-
-/** Trusted as far as the root that the caller compares goes: every field is under it, or derived. */
-function parseSmall(bytes: Uint8Array): Small | undefined {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    const value = JSON.parse(text) as Small;
-    return canonicalJson(value) === text && value.state !== undefined ? value : undefined;
-  } catch {
-    // Neither the decoder nor the parser can say it otherwise.
-    return undefined;
+  if (!small) return refused("snapshot: chain state is not canonical", "not-canonical");
+  if (small.anchor.height === small.height && small.anchor.root !== zeroDigest)
+    return refused("snapshot: its anchor names a root too early", "not-canonical");
+  if (history.count !== small.height) return refused("snapshot: its history is of another height");
+  const accounts: AccountFields[] = [];
+  for (let i = 0; i < accountCount; i++) {
+    const account = readAccount(input.bytes(accountLength));
+    if (!account) return refused(`snapshot: account ${i} is not canonical`, "not-canonical");
+    if (account.institution >= small.state.institutions.length || !currencyByNumeric(account.currency))
+      return refused(`snapshot: account ${i} is of an unknown institution or currency`);
+    accounts.push(account);
   }
+  return decoded({ ...small, accounts, history });
 }

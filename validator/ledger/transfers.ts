@@ -1,7 +1,7 @@
 /** Payments: the rules in their order, on words read in place. The hot path: nothing is allocated for a payment. */
 import type { PaymentMessage } from "../codec/payment-message.ts";
 import { recordLength } from "../codec/payment-message.ts";
-import type { Accounts } from "./accounts.ts";
+import type { AccountColumns, Accounts } from "./accounts.ts";
 import { maxBalance } from "./accounts.ts";
 import { receiptCode } from "./receipts.ts";
 import type { ExecutedKeys } from "./types.ts";
@@ -41,49 +41,67 @@ export interface TransferContext {
   readonly credited: Uint8Array;
 }
 
-/** The message's records as aligned words: `records` may stand at any byte, so they are copied once. */
-export function recordWords(message: PaymentMessage): Uint32Array {
-  const copy = new Uint8Array(message.records.length);
-  copy.set(message.records);
-  return new Uint32Array(copy.buffer);
+/** The message's records as words in place, or copied once when they do not stand at a word's boundary. */
+export function recordWords({ records }: PaymentMessage): Uint32Array {
+  const aligned = records.byteOffset % 4 === 0 ? records : records.slice();
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
 }
 
+/** What `judge` reads, taken out of the context once a message. */
+interface Judged {
+  readonly count: number;
+  readonly columns: AccountColumns;
+  readonly suspended: Uint8Array;
+  readonly day: number;
+}
+
+const judged = ({ accounts, suspended: stopped, day }: TransferContext): Judged => ({
+  count: accounts.count,
+  columns: accounts.columns,
+  suspended: stopped,
+  day,
+});
+
 /** What a payment would end in on the accounts as they are; duplicates are not its matter. */
-function judge(context: TransferContext, institution: number, record: Uint32Array, at: number): number {
-  const { accounts } = context;
+function judge(
+  { count, columns, suspended: stopped, day }: Judged,
+  institution: number,
+  record: Uint32Array,
+  at: number,
+): number {
   const debtor = record[at + debtorWord] as number;
   const creditor = record[at + creditorWord] as number;
-  if (debtor >= accounts.count) return unknownDebtor;
-  if (creditor >= accounts.count) return unknownCreditor;
-  if (accounts.institution[debtor] !== institution) return notTheOwner;
+  if (debtor >= count) return unknownDebtor;
+  if (creditor >= count) return unknownCreditor;
+  if (columns.institution[debtor] !== institution) return notTheOwner;
   if (debtor === creditor) return sameAccount;
-  if (context.suspended[accounts.institution[creditor] as number] === 1) return suspended;
+  if (stopped[columns.institution[creditor] as number] === 1) return suspended;
   const currency = (record[at + currencyWord] as number) & 0xffff;
-  if (accounts.currency[debtor] !== currency || accounts.currency[creditor] !== currency) return wrongCurrency;
+  if (columns.currency[debtor] !== currency || columns.currency[creditor] !== currency) return wrongCurrency;
   const high = record[at + amountHighWord] as number;
   if (high > 0x1f_ffff) return amountTooLarge;
   const amount = high * 0x1_0000_0000 + (record[at + amountLowWord] as number);
   if (amount === 0) return zeroAmount;
-  if (amount > (accounts.perPaymentLimit[debtor] as number)) return paymentLimit;
-  const spent = accounts.day[debtor] === context.day ? (accounts.dayTotal[debtor] as number) : 0;
-  if (spent + amount > (accounts.perDayLimit[debtor] as number)) return dayLimit;
-  if ((accounts.balance[debtor] as number) - amount < -(accounts.debitCap[debtor] as number)) return insufficientFunds;
-  if ((accounts.balance[creditor] as number) + amount > maxBalance || spent + amount > maxBalance)
-    return amountTooLarge;
+  if (amount > (columns.perPaymentLimit[debtor] as number)) return paymentLimit;
+  const spent = columns.day[debtor] === day ? (columns.dayTotal[debtor] as number) : 0;
+  if (spent + amount > (columns.perDayLimit[debtor] as number)) return dayLimit;
+  if ((columns.balance[debtor] as number) - amount < -(columns.debitCap[debtor] as number)) return insufficientFunds;
+  if ((columns.balance[creditor] as number) + amount > maxBalance || spent + amount > maxBalance) return amountTooLarge;
   return settled;
 }
 
-function move({ accounts, day, credited }: TransferContext, record: Uint32Array, at: number): void {
+function move({ columns, day }: Judged, context: TransferContext, record: Uint32Array, at: number): void {
   const debtor = record[at + debtorWord] as number;
   const creditor = record[at + creditorWord] as number;
   const amount = (record[at + amountHighWord] as number) * 0x1_0000_0000 + (record[at + amountLowWord] as number);
-  accounts.balance[debtor] = (accounts.balance[debtor] as number) - amount;
-  accounts.balance[creditor] = (accounts.balance[creditor] as number) + amount;
-  accounts.dayTotal[debtor] = (accounts.day[debtor] === day ? (accounts.dayTotal[debtor] as number) : 0) + amount;
-  accounts.day[debtor] = day;
-  accounts.touch(debtor);
-  accounts.touch(creditor);
-  credited[accounts.institution[creditor] as number] = 1;
+  const { balance, dayTotal } = columns;
+  balance[debtor] = (balance[debtor] as number) - amount;
+  balance[creditor] = (balance[creditor] as number) + amount;
+  dayTotal[debtor] = (columns.day[debtor] === day ? (dayTotal[debtor] as number) : 0) + amount;
+  columns.day[debtor] = day;
+  context.accounts.touch(debtor);
+  context.accounts.touch(creditor);
+  context.credited[columns.institution[creditor] as number] = 1;
 }
 
 /** Executes the payments one by one, each for itself; writes a code for each. `position`: that of the first in its block. */
@@ -96,12 +114,13 @@ export function transferEach(
 ): void {
   const { keys, height } = context;
   const { kind, institution, count } = message.header;
+  const rules = judged(context);
   for (let i = 0; i < count; i++) {
-    let code = judge(context, institution, record, i * words);
+    let code = judge(rules, institution, record, i * words);
     // Only an executed payment consumes its key, so it is asked for last.
     if (code === settled && !keys.add(kind, institution, message.records, i * recordLength, height, position + i))
       code = duplicatePayment;
-    if (code === settled) move(context, record, i * words);
+    if (code === settled) move(rules, context, record, i * words);
     codes[i] = code;
   }
 }
@@ -116,6 +135,7 @@ export function transferAll(
 ): void {
   const { accounts, keys, height } = context;
   const { kind, institution, count } = message.header;
+  const rules = judged(context);
   const before = snapshotOf(accounts, record, count);
   const credited = context.credited.slice();
   const seen = new Set<string>();
@@ -125,8 +145,8 @@ export function transferAll(
     const uetr = String.fromCharCode(...message.records.subarray(start, start + 16));
     const repeated = seen.has(uetr) || keys.find(kind, institution, message.records, start) !== undefined;
     seen.add(uetr);
-    const code = repeated ? duplicatePayment : judge(context, institution, record, i * words);
-    if (code === settled) move(context, record, i * words);
+    const code = repeated ? duplicatePayment : judge(rules, institution, record, i * words);
+    if (code === settled) move(rules, context, record, i * words);
     else {
       failed = i;
       codes.fill(atomicAbort);

@@ -1,0 +1,107 @@
+/**
+ * What a reader of proofs trusts, and how that trust passes to later validator sets.
+ *
+ * A later epoch's set is under the root that a header of that epoch names. It is believed when a quorum of it finalized
+ * that header and more than F power of the set trusted so far is among the signers: then at least one correct member of
+ * the trusted set voted in that epoch, on a notarized root, hence with the true set. One change moves at most F power,
+ * so the next epoch's set always gets there; epochs may be skipped while enough of the trusted members sign.
+ */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { hexToBytes } from "@noble/hashes/utils.js";
+import { blockHash } from "../codec/block.ts";
+import { totals } from "../consensus/power.ts";
+import type { Certificate, Digest, EpochConfig, Header } from "../consensus/types.ts";
+import { epoch, height, zeroDigest } from "../consensus/types.ts";
+import { type Genesis, parseCanonicalJson } from "./genesis.ts";
+import { type ProvesPossession, possessionHolds } from "./membership.ts";
+import type { Handover } from "./proof-bytes.ts";
+import { provesComponent } from "./state-root.ts";
+import { parseValidatorSet } from "./state-schema.ts";
+
+/** What the reader trusts: an epoch's set, from genesis or a checkpoint pinned out of band, and ways to check signatures. */
+export interface TrustAnchor {
+  readonly config: EpochConfig;
+  /** Did a quorum of the config's set sign it? Without a second argument: of the anchor's own. */
+  readonly verifyCertificate: (certificate: Certificate, config: EpochConfig) => boolean;
+  /** Without it proofs of later epochs are refused: keys nobody proved to hold could cancel others out of an aggregate. */
+  readonly provesPossession?: ProvesPossession;
+}
+
+export type Refused = { readonly kind: "refused"; readonly reason: string };
+
+const no = (reason: string): Refused => ({ kind: "refused", reason });
+
+/** The set of epoch 0 as genesis names it. */
+export function genesisAnchor(
+  genesis: Genesis,
+  chainId: Digest,
+  crypto: Pick<TrustAnchor, "verifyCertificate" | "provesPossession">,
+): TrustAnchor {
+  const members = genesis.members.map(({ proofOfPossession: _, ...member }) => member);
+  const config: EpochConfig = {
+    chainId,
+    epoch: epoch(0),
+    members,
+    faultModel: genesis.faultModel,
+    coverage: {
+      requiredRegions: genesis.requiredRegions ?? Object.fromEntries(members.map(({ region }) => [region, 1])),
+    },
+    parameters: genesis.parameters,
+    // No proof depends on these two: leaders and anchors matter to those who vote.
+    beacon: zeroDigest,
+    anchor: { hash: zeroDigest, height: height(0), time: genesis.time, rootHeight: height(0), root: zeroDigest },
+  };
+  return { ...crypto, config };
+}
+
+/** Does the certificate finalize the header's own block? */
+export function finalizes(header: Header, certificate: Certificate): boolean {
+  return (
+    certificate.kind === "finalize" &&
+    certificate.block === blockHash(header) &&
+    certificate.view === header.view &&
+    certificate.epoch === header.epoch
+  );
+}
+
+/** The set's canonical bytes are what the root that the header names commits to. */
+export function setIsUnderRoot({ set, setPath, header }: Handover): boolean {
+  return provesComponent(hexToBytes(header.root), "validators", sha256(set), setPath);
+}
+
+/** Trust in a later epoch's set, from trust in `trusted`. */
+export function handOver(
+  anchor: TrustAnchor,
+  trusted: EpochConfig,
+  handover: Handover,
+): { readonly kind: "trusted"; readonly config: EpochConfig } | Refused {
+  const { header, finalization } = handover;
+  if (header.chainId !== trusted.chainId) return no("it is of another chain");
+  if (header.epoch <= trusted.epoch) return no(`it is of epoch ${header.epoch}, the trust anchor of ${trusted.epoch}`);
+  if (!anchor.provesPossession) return no(`it is of epoch ${header.epoch}, the trust anchor of ${trusted.epoch} alone`);
+  if (!setIsUnderRoot(handover)) return no("the validator set is not under the header's root");
+  const set = parseValidatorSet(parseCanonicalJson(handover.set));
+  if (!set || set.epoch !== header.epoch || set.faultModel !== trusted.faultModel)
+    return no("the validator set is not that of the header's epoch");
+
+  const powers = new Map(trusted.members.map((member) => [`${member.blsKey} ${member.peerKey}`, member.power]));
+  const trustedPower = (seat: number) => {
+    const member = set.members[seat];
+    return (member && powers.get(`${member.blsKey} ${member.peerKey}`)) ?? 0;
+  };
+  const signed = finalization.signers.reduce((sum, seat) => sum + trustedPower(seat), 0);
+  // In the crash model nobody lies: one member of the trusted set is enough.
+  const doubtful = trusted.faultModel === "Byzantine" ? totals(trusted.members, trusted.faultModel).fault : 0;
+  if (signed <= doubtful) return no(`${signed} power of the set trusted before signed for epoch ${header.epoch}`);
+  for (const [seat, member] of set.members.entries()) {
+    if (trustedPower(seat) > 0) continue;
+    if (!possessionHolds(member, set.possession[seat] ?? "", anchor.provesPossession))
+      return no(`the proof of possession of ${member.id} is not its key's`);
+  }
+  const { members, requiredRegions, parameters } = set;
+  const config = { ...trusted, epoch: header.epoch, members, coverage: { requiredRegions }, parameters };
+  if (!finalizes(header, finalization)) return no("the certificate does not finalize the header's block");
+  if (!anchor.verifyCertificate(finalization, config))
+    return no(`the finalization is not signed by a quorum of the set of epoch ${header.epoch}`);
+  return { kind: "trusted", config };
+}

@@ -1,0 +1,110 @@
+/** Changes of the validator set: at most F power moves, every required region keeps its power, no key comes back. */
+import { hexToBytes } from "@noble/hashes/utils.js";
+import { isRotatable, totals } from "../consensus/power.ts";
+import type { Member } from "../consensus/types.ts";
+import type { ChainState, ValidatorSet } from "./chain-state.ts";
+import type { Action } from "./governance.ts";
+
+export type Granted =
+  | { readonly kind: "granted"; readonly state: ChainState }
+  | { readonly kind: "refused"; readonly reason: string };
+
+export const grant = (state: ChainState): Granted => ({ kind: "granted", state });
+export const refuse = (reason: string): Granted => ({ kind: "refused", reason });
+
+export type ProvesPossession = (blsKey: Uint8Array, peerKey: Uint8Array, proof: Uint8Array) => boolean;
+
+/** Does the member's proof of possession (hexadecimal) hold? */
+export function possessionHolds(member: Member, proof: string, possesses: ProvesPossession): boolean {
+  return possesses(hexToBytes(member.blsKey), hexToBytes(member.peerKey), hexToBytes(proof));
+}
+
+/** Power that changes hands between two sets: the larger of what came and what went. A key is a hand. */
+export function movedPower(from: readonly Member[], to: readonly Member[]): number {
+  const gained = (a: readonly Member[], b: readonly Member[]) => {
+    const had = new Map(a.map((member) => [member.blsKey, member.power]));
+    return b.reduce((sum, member) => sum + Math.max(0, member.power - (had.get(member.blsKey) ?? 0)), 0);
+  };
+  return Math.max(gained(from, to), gained(to, from));
+}
+
+/** Replaces the set. Members that stay keep the proof of possession they came with. */
+export function setMembers(
+  state: ChainState,
+  action: Extract<Action, { kind: "set-members" }>,
+  before: ValidatorSet,
+  possesses: ProvesPossession,
+): Granted {
+  const { set } = state;
+  const known = new Map(set.members.map((member, i) => [member.blsKey, { member, proof: set.possession[i] ?? "" }]));
+  const members = action.members.map(({ proofOfPossession: _, ...member }) => member);
+  const repeered = members.find(
+    ({ blsKey, peerKey }) => known.has(blsKey) && known.get(blsKey)?.member.peerKey !== peerKey,
+  );
+  if (repeered) return refuse(`${repeered.id}: a key pair changes as a whole`);
+  const unique = [members.map((m) => m.id), members.map((m) => m.blsKey), members.map((m) => m.peerKey)];
+  if (unique.some((names) => new Set(names).size !== names.length)) return refuse("two members share a name or a key");
+  const fresh = action.members.filter((member) => !known.has(member.blsKey));
+  for (const { proofOfPossession, ...member } of fresh) {
+    if (set.usedKeys.includes(member.blsKey) || set.usedKeys.includes(member.peerKey))
+      return refuse(`${member.id}: a key is never used again`);
+    if (!possessionHolds(member, proofOfPossession, possesses))
+      return refuse(`${member.id}: the proof of possession is not the key's`);
+  }
+  const unknownZone = members.flatMap((member) => member.zones).find((zone) => !state.zones.includes(zone));
+  if (unknownZone !== undefined) return refuse(`the chain has no zone ${unknownZone}`);
+  return changeSet(state, before, {
+    ...set,
+    members,
+    possession: action.members.map((member) => known.get(member.blsKey)?.proof ?? member.proofOfPossession),
+    requiredRegions: action.requiredRegions ?? set.requiredRegions,
+    usedKeys: [...set.usedKeys, ...fresh.flatMap((member) => [member.blsKey, member.peerKey])],
+  });
+}
+
+/** Gives a seat new keys; back to the recorded predecessor's is a rollback and allowed. */
+export function rotateSeat(
+  state: ChainState,
+  action: Extract<Action, { kind: "rotate-seat" }>,
+  before: ValidatorSet,
+  possesses: ProvesPossession,
+): Granted {
+  const { set } = state;
+  if (action.epoch !== set.epoch) return refuse(`it is for epoch ${action.epoch}, the chain is in ${set.epoch}`);
+  const index = set.members.findIndex((member) => member.id === action.seat);
+  const seat = set.members[index];
+  if (!seat) return refuse(`no seat ${action.seat}`);
+  if (seat.blsKey !== action.currentKey) return refuse(`${action.seat} has another key now`);
+  const predecessor = set.predecessors[action.seat];
+  const returns = predecessor?.blsKey === action.blsKey && predecessor.peerKey === action.peerKey;
+  const reused = set.usedKeys.includes(action.blsKey) || set.usedKeys.includes(action.peerKey);
+  if (reused && !returns) return refuse("a key is never used again");
+  const rotated = { ...seat, blsKey: action.blsKey, peerKey: action.peerKey };
+  if (!possessionHolds(rotated, action.proofOfPossession, possesses))
+    return refuse("the proof of possession is not the key's");
+  return changeSet(state, before, {
+    ...set,
+    members: set.members.with(index, rotated),
+    possession: set.possession.with(index, action.proofOfPossession),
+    usedKeys: reused ? set.usedKeys : [...set.usedKeys, action.blsKey, action.peerKey],
+    predecessors: { ...set.predecessors, [action.seat]: { blsKey: seat.blsKey, peerKey: seat.peerKey } },
+  });
+}
+
+/** The rules for every new set, whatever asked for it. `before`: the set of the epoch under way. */
+function changeSet(state: ChainState, before: ValidatorSet, set: ValidatorSet): Granted {
+  const { members, faultModel, requiredRegions } = set;
+  const moved = movedPower(before.members, members);
+  const fault = Math.min(totals(before.members, faultModel).fault, totals(members, faultModel).fault);
+  if (moved > fault) return refuse(`the change would move ${moved} power, above F = ${fault}`);
+  if (isRotatable(before.members, faultModel) && !isRotatable(members, faultModel))
+    return refuse("a member would hold more than F power: nobody could be replaced any more");
+  for (const [region, least] of Object.entries(requiredRegions)) {
+    const power = members.reduce((sum, member) => (member.region === region ? sum + member.power : sum), 0);
+    if (power < least) return refuse(`region ${region} would hold ${power} power, settlement requires ${least}`);
+  }
+  const { modeSeq, degraded } = state.coverage;
+  const still = degraded.filter((region) => requiredRegions[region] !== undefined);
+  const coverage = still.length === degraded.length ? state.coverage : { modeSeq: modeSeq + 1, degraded: still };
+  return grant({ ...state, coverage, set });
+}

@@ -170,6 +170,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     ...shared,
     store,
     submissions,
+    flush: () => guard.persist([]),
     rememberedBlocks: limits.rememberedBlocks,
     rememberedMessages: limits.rememberedMessages,
     settled: {
@@ -246,6 +247,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   });
   const restore = createRestoring({
     ...shared,
+    index,
+    submissions,
     chain: options.chain,
     store,
     guard,

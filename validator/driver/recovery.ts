@@ -6,6 +6,7 @@ import type {
   BatchReference,
   Block,
   Certificate,
+  Digest,
   DurableRecord,
   Epoch,
   Height,
@@ -118,6 +119,8 @@ export function moveCore(
   to: {
     readonly finalized: { readonly blocks: readonly Block[]; readonly finalization: Verified<Certificate> };
     readonly executed: readonly ExecutedState[];
+    /** Held batches that a block below has. */
+    readonly ordered: ReadonlySet<Digest>;
   },
 ): State {
   const { blocks, finalization } = to.finalized;
@@ -138,7 +141,8 @@ export function moveCore(
     unsettled: blocks.slice(1),
     executed: to.executed,
   });
-  return carryOver(before, moved);
+  const payload = new Map([...before.payload].filter(([digest]) => !to.ordered.has(digest)));
+  return carryOver({ ...before, payload }, moved);
 }
 
 /** What a core knows beside the chain, given to the one that takes its place. */

@@ -1,17 +1,23 @@
 /** Standing on a peer's checkpoint: the ledger replaced, the core moved up, execution resumed from there. */
+
+import type { PaymentMessage } from "../codec/payment-message.ts";
 import type { State } from "../consensus/state.ts";
-import type { Block, Certificate, Height, Input, SeatIndex } from "../consensus/types.ts";
+import type { Block, Certificate, Digest, Height, Input, SeatIndex } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
-import type { SettlementLedger } from "../ledger/execute.ts";
+import { messageKeyKind, type SettlementLedger } from "../ledger/execute.ts";
 import type { Store } from "../storage/types.ts";
+import type { Batches } from "./batches.ts";
 import { fetchCheckpoint, type TransferOptions } from "./checkpoint-transfer.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { DiskGuard } from "./disk-guard.ts";
 import type { Executor } from "./executor.ts";
+import type { MessageIndex } from "./message-index.ts";
 import type { Outbox } from "./outbox.ts";
+import type { Clock } from "./ports.ts";
 import { moveCore } from "./recovery.ts";
 import type { Observer } from "./services.ts";
 import type { Settlement } from "./settlement.ts";
+import type { Submissions } from "./submissions.ts";
 
 export interface RestoringOptions extends TransferOptions {
   readonly store: Store;
@@ -20,6 +26,10 @@ export interface RestoringOptions extends TransferOptions {
   readonly outbox: Outbox;
   readonly settlement: Settlement;
   readonly checkpoints: Checkpoints;
+  readonly clock: Clock;
+  readonly batches: Batches;
+  readonly index: MessageIndex;
+  readonly submissions: Submissions;
   readonly state: () => State;
   readonly ledger: () => SettlementLedger;
   /** The ledger from now on; `time` is that of its newest block. */
@@ -51,6 +61,33 @@ export function createRestoring(options: RestoringOptions): (seat: SeatIndex) =>
     return blocks;
   }
 
+  /**
+   * Held batches that a block below the checkpoint has: they are not to be proposed again, and who waits for their
+   * messages is answered. The executed keys tell, and the core as far as it saw the blocks.
+   */
+  async function dropOrdered(height: Height): Promise<ReadonlySet<Digest>> {
+    const { index, batches, submissions, clock } = options;
+    const known = state().finalBatches;
+    const wasExecuted = ({ header }: PaymentMessage) =>
+      store.keys.find(header.kind | messageKeyKind, header.institution, header.messageKey, 0) !== undefined;
+    const ordered = new Set<Digest>();
+    for (const digest of [...index.batches()]) {
+      const stored = await batches.load(digest);
+      if (!stored) continue;
+      if ((known.get(digest) ?? Number.POSITIVE_INFINITY) > height && !stored.batch.messages.some(wasExecuted))
+        continue;
+      ordered.add(digest);
+      index.remove(stored.batch);
+    }
+    for (const pending of [...submissions.all()]) {
+      const { message } = pending.submission;
+      if (!wasExecuted(message) && !(pending.batch && ordered.has(pending.batch))) continue;
+      submissions.complete(message.header.institution, message.header.messageKey);
+      submissions.accept(pending, clock.now().monotonic);
+    }
+    return ordered;
+  }
+
   return async (seat) => {
     const from = ledger().executed.height;
     const fetched = await fetchCheckpoint(options, seat, from);
@@ -62,6 +99,7 @@ export function createRestoring(options: RestoringOptions): (seat: SeatIndex) =>
     if (!first || stale || first.header.epoch !== keys().config.epoch) return false;
     await executor.abandon();
     await outbox.idle();
+    const ordered = await dropOrdered(checkpoint.height);
     options.replaceLedger(fetched.ledger, first.header.time);
     const before = state();
     const { height, root, coverage } = fetched.ledger.executed;
@@ -69,7 +107,7 @@ export function createRestoring(options: RestoringOptions): (seat: SeatIndex) =>
       store.keep({ kind: "block", block: first });
       store.keep({ kind: "final", height, hash: first.hash, finalization });
       const executed = [{ height, root, coverage }];
-      options.replaceCore(moveCore(before, { finalized: { blocks, finalization }, executed }));
+      options.replaceCore(moveCore(before, { finalized: { blocks, finalization }, executed, ordered }));
       settlement.jump(height, finalization);
       executor.resume([]);
       for (const block of rest) options.commit(block, finalization);

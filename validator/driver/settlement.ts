@@ -37,6 +37,8 @@ export interface SettlementOptions {
   readonly store: Store;
   readonly observe: Observer;
   readonly submissions: Submissions;
+  /** Makes what was kept in the log durable, hence readable. */
+  readonly flush: () => Promise<void>;
   readonly rememberedBlocks: number;
   readonly rememberedMessages: number;
   /** From the log at start. */
@@ -47,6 +49,7 @@ export interface SettlementOptions {
 export function createSettlement(options: SettlementOptions): Settlement {
   const { clock, store, observe, submissions } = options;
   const outcomes = new Map<Height, BlockOutcome>();
+  const headers = new Map<Height, Pick<Block, "hash" | "header">>();
   const byKey = new Map<string, Height>();
   const byHash = new Map<string, Height>();
   const acceptedIn = new Map<Height, Pending[]>();
@@ -117,12 +120,14 @@ export function createSettlement(options: SettlementOptions): Settlement {
     return read.value;
   }
 
+  /** Undefined when the block is not kept here. */
   async function settledBlock(height: Height): Promise<SettledBlock | undefined> {
-    const [final, result] = [await store.finalBlock(height), await outcome(height)];
-    if (!final || !result) return undefined;
-    const { view, epoch, time } = final.block.header;
+    const block = headers.get(height) ?? (await store.finalBlock(height))?.block;
+    const result = await outcome(height);
+    if (!block || !result) return undefined;
+    const { view, epoch, time } = block.header;
     const { receiptsRoot, messages } = result;
-    return { height, view, epoch, time, block: final.block.hash, receiptsRoot, messages };
+    return { height, view, epoch, time, block: block.hash, receiptsRoot, messages };
   }
 
   async function* stream(fromHeight: number, signal: AbortSignal): AsyncGenerator<SettledBlock> {
@@ -132,10 +137,15 @@ export function createSettlement(options: SettlementOptions): Settlement {
         await changed(signal);
         continue;
       }
-      if (at < store.lowestHeight) throw new RangeError(`blocks below ${store.lowestHeight} are not kept here`);
-      const block = await settledBlock(toHeight(at));
+      let block = await settledBlock(toHeight(at));
+      if (!block) {
+        // The newest entries can be read once they are durable.
+        await options.flush();
+        block = await settledBlock(toHeight(at));
+      }
+      if (!block) throw new RangeError(`block ${at} is not kept here`);
       at += 1;
-      if (block && block.messages.length > 0) yield block;
+      if (block.messages.length > 0) yield block;
     }
   }
 
@@ -166,6 +176,8 @@ export function createSettlement(options: SettlementOptions): Settlement {
     executed(block, executedBlock) {
       const result = keepOutcome(store, executedBlock);
       const { height, messages } = result;
+      headers.set(height, { hash: block.hash, header: block.header });
+      trim(headers, options.rememberedBlocks);
       remember(result);
       complete(result);
       const settled = messages.reduce((sum, message) => sum + message.settled, 0);

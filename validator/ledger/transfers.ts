@@ -43,7 +43,8 @@ export interface TransferContext {
 
 /** The message's records as words in place, or copied once when they do not stand at a word's boundary. */
 export function recordWords({ records }: PaymentMessage): Uint32Array {
-  const aligned = records.byteOffset % 4 === 0 ? records : records.slice();
+  // Not `slice()`: a Buffer's is no copy, and would stand where the records do.
+  const aligned = records.byteOffset % 4 === 0 ? records : new Uint8Array(records);
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
 }
 

@@ -56,24 +56,18 @@ export async function explainProof(fleet: Fleet, uetr: string): Promise<ConsoleP
 
 /** The five links, in the order in which each leads to the next. */
 function stepsOf(proof: Proof, genesis: TrustedGenesis): readonly ConsoleProofStep[] {
-  const { header, finalization } = proof;
-  const { members, faultModel, coverage } = genesis.anchor.config;
+  const { header } = proof;
   const payment = readRecord(proof.record, 0);
   const currency = currencyByNumber(payment.currency);
   const amount = thousands(formatMinorUnits(BigInt(payment.amount), currency?.digits ?? 0));
   const bic = (account: number) => genesis.institutions[genesis.accounts[account] ?? -1] ?? `account ${account}`;
-  const signers = finalization.signers.map((seat) => members[seat]);
-  const power = signers.reduce((sum, member) => sum + (member?.power ?? 0), 0);
-  const total = members.reduce((sum, member) => sum + member.power, 0);
-  const regions = [...new Set(signers.map((member) => member?.region ?? "?"))];
-  const required = Object.keys(coverage.requiredRegions).length - proof.coverage.degraded.length;
   return [
     {
       title: "Receipt",
       says: `${amount} ${currency?.code ?? payment.currency} from ${bic(payment.debtor)} to ${bic(payment.creditor)}: settled.`,
       facts: [
         { label: "Block", value: String(proof.height) },
-        { label: "Position among its receipts", value: `${proof.position + 1} of ${proof.receipts}` },
+        { label: "Payment of its message", value: `${proof.position - proof.first + 1} of ${proof.payments}` },
         { label: "Receipts root", value: hex(proof.receiptsRoot) },
       ],
     },
@@ -89,28 +83,54 @@ function stepsOf(proof: Proof, genesis: TrustedGenesis): readonly ConsoleProofSt
       title: "Header",
       says: `Block ${header.height} names that state root.`,
       facts: [
-        { label: "Block hash", value: finalization.block },
+        { label: "Block hash", value: proof.finalization.block },
         { label: "View and epoch", value: `${header.view}, ${header.epoch}` },
         { label: "Block time", value: new Date(header.time).toISOString() },
       ],
     },
-    {
-      title: "Certificate",
-      says: `${power} of ${total} votes finalize that block, from ${regions.length} regions; settlement needs ${required}.`,
-      facts: [
-        { label: "Signed by", value: signers.map((member) => member?.id ?? "?").join(", ") },
-        { label: "Aggregate signature, BLS12-381", value: shorten(hex(finalization.signature)) },
-      ],
-    },
-    {
-      title: "Validator set",
-      says: `The signers' keys are those of this chain's genesis, ${members.length} members, ${faultModel} faults.`,
-      facts: [
-        { label: "Chain", value: genesis.chainId },
-        { label: "Epoch", value: String(genesis.anchor.config.epoch) },
-      ],
-    },
+    certificateStep(proof, genesis),
+    setStep(proof, genesis),
   ];
+}
+
+function certificateStep({ header, finalization, coverage }: Proof, genesis: TrustedGenesis): ConsoleProofStep {
+  const { config } = genesis.anchor;
+  // Later sets are in the proof's handovers; people are told of genesis members by name.
+  const known = header.epoch === config.epoch;
+  const signers = finalization.signers.map((seat) => (known ? config.members[seat] : undefined));
+  const power = signers.reduce((sum, member) => sum + (member?.power ?? 0), 0);
+  const total = config.members.reduce((sum, { power: each }) => sum + each, 0);
+  const regions = new Set(signers.map((member) => member?.region)).size;
+  const required = Object.keys(config.coverage.requiredRegions).length - coverage.degraded.length;
+  return {
+    title: "Certificate",
+    says: known
+      ? `${power} of ${total} votes finalize that block, from ${regions} regions; settlement needs ${required}.`
+      : `${signers.length} members of epoch ${header.epoch} finalize that block.`,
+    facts: [
+      {
+        label: "Signed by",
+        value: signers.map((member, i) => member?.id ?? `seat ${finalization.signers[i]}`).join(", "),
+      },
+      { label: "Aggregate signature, BLS12-381", value: shorten(hex(finalization.signature)) },
+    ],
+  };
+}
+
+function setStep({ header, handovers }: Proof, { anchor, chainId }: TrustedGenesis): ConsoleProofStep {
+  const { members, faultModel, epoch } = anchor.config;
+  return {
+    title: "Validator set",
+    says:
+      header.epoch === epoch
+        ? `The signers' keys are those of this chain's genesis: ${members.length} members, ${faultModel} faults.`
+        : `The set of epoch ${header.epoch} was handed over from that of genesis.`,
+    facts: [
+      { label: "Chain", value: chainId },
+      { label: "Epoch", value: String(header.epoch) },
+      ...(handovers.length > 0 ? [{ label: "Handovers", value: String(handovers.length) }] : []),
+    ],
+  };
 }
 
 /** Long values are in the download; the page shows enough to recognize them. */

@@ -78,17 +78,40 @@ async function main(options: StartOptions): Promise<number> {
     return exit.failed;
   }
   const { fleet } = result;
+  const crashes = reportCrashes(fleet);
   const live = followFleet(fleet);
   const source = consoleSource(fleet, live);
   const page = await startConsole(source, Number(new URL(fleet.endpoints.console).port));
   progress(`the page is at ${cyan(page.url)}`);
 
   const code = await Promise.race([serve(fleet, live, options, stopping), whenStopped(stopping)]);
+  crashes.stop();
   if (!options.once || stopping.aborted) progress("ending every process");
   source.close();
   await Promise.all([page.close(), live.close()]);
   await fleet.close();
-  return code;
+  if (!options.once || code !== exit.ok || crashes.seen.length === 0) return code;
+  console.error(
+    `\n${red("The sample settled, but processes ended by themselves:")} ${crashes.seen.join(", ")}.\nLogs: ${fleet.layout.logs}`,
+  );
+  return exit.failed;
+}
+
+/** Says when a process ends by itself; it is started again, but nobody should overlook it. */
+function reportCrashes(fleet: Fleet): { readonly seen: readonly string[]; readonly stop: () => void } {
+  const seen: string[] = [];
+  const stop = fleet.runtime.watch((name, state) => {
+    if (state.kind === "running") return;
+    seen.push(name);
+    const { code, signal } = state.exit;
+    const next = state.kind === "ended" ? "stays down" : "starts again";
+    progress(
+      red(
+        `${name} ended (${signal ?? `exit code ${code}`}) and ${next}; see ${join(fleet.layout.logs, `${name}.log`)}`,
+      ),
+    );
+  });
+  return { seen, stop };
 }
 
 async function serve(fleet: Fleet, live: Live, { once, sample }: StartOptions, stopping: AbortSignal): Promise<number> {

@@ -1,9 +1,8 @@
 /** Verifying a settlement proof offline: from its bytes and a genesis document that the reader trusts, nothing else. */
-
-import { type EpochConfig, epoch, height, zeroDigest } from "../validator/consensus/types.ts";
-import { memberKeys, verifyCertificate } from "../validator/crypto/bls.ts";
+import type { EpochConfig } from "../validator/consensus/types.ts";
+import { type MemberKeys, memberKeys, verifyCertificate, verifyPossession } from "../validator/crypto/bls.ts";
 import { parseGenesis } from "../validator/ledger/genesis.ts";
-import { type ProofVerdict, type TrustAnchor, verifyProof } from "../validator/ledger/proof.ts";
+import { genesisAnchor, type ProofVerdict, type TrustAnchor, verifyProof } from "../validator/ledger/proof.ts";
 
 /** What a genesis document says to a reader of proofs. */
 export interface TrustedGenesis {
@@ -20,7 +19,7 @@ export type TrustResult =
   | { readonly kind: "trusted"; readonly genesis: TrustedGenesis }
   | { readonly kind: "invalid"; readonly reason: string };
 
-/** Reads the document; its members are the set of epoch 0. */
+/** Reads the document; its members are the set of epoch 0, from which later sets are reached by their handovers. */
 export function trustGenesis(text: string): TrustResult {
   let document: unknown;
   try {
@@ -31,30 +30,20 @@ export function trustGenesis(text: string): TrustResult {
   const parsed = parseGenesis(document);
   if (parsed.kind === "refused") return { kind: "invalid", reason: parsed.reasons.join("; ") };
   const { genesis, chainId } = parsed;
-  const members = genesis.members.map(({ proofOfPossession: _, ...member }) => member);
-  const config: EpochConfig = {
-    chainId,
-    epoch: epoch(0),
-    members,
-    faultModel: genesis.faultModel,
-    coverage: {
-      requiredRegions: genesis.requiredRegions ?? Object.fromEntries(members.map(({ region }) => [region, 1])),
-    },
-    parameters: genesis.parameters,
-    // No proof depends on these two: leaders and anchors matter to those who vote.
-    beacon: zeroDigest,
-    anchor: { hash: zeroDigest, height: height(0), time: genesis.time, rootHeight: height(0), root: zeroDigest },
-  };
-  let keys: ReturnType<typeof memberKeys>;
-  try {
-    keys = memberKeys(config);
-  } catch (error) {
-    return { kind: "invalid", reason: error instanceof Error ? error.message : String(error) };
-  }
+  const keys = keyRing();
+  const anchor = genesisAnchor(genesis, chainId, {
+    verifyCertificate: (certificate, config) => verifyCertificate(keys(config), certificate) !== undefined,
+    provesPossession: verifyPossession,
+  });
+  const impostor = genesis.members.find(
+    ({ blsKey, peerKey, proofOfPossession }) =>
+      !verifyPossession(bytes(blsKey), bytes(peerKey), bytes(proofOfPossession)),
+  );
+  if (impostor) return { kind: "invalid", reason: `${impostor.id} does not prove that it holds its key` };
   return {
     kind: "trusted",
     genesis: {
-      anchor: { config, verifyCertificate: (certificate) => verifyCertificate(keys, certificate) !== undefined },
+      anchor,
       chainId,
       chainName: genesis.chainName,
       institutions: genesis.institutions.map(({ bic }) => bic),
@@ -69,3 +58,15 @@ export function trustGenesis(text: string): TrustResult {
 export function verifyOffline(proof: Uint8Array, genesis: TrustedGenesis): ProofVerdict {
   return verifyProof(proof, genesis.anchor);
 }
+
+/** Parses each set's keys once. */
+function keyRing(): (config: EpochConfig) => MemberKeys {
+  const parsed = new WeakMap<EpochConfig, MemberKeys>();
+  return (config) => {
+    const known = parsed.get(config) ?? memberKeys(config);
+    parsed.set(config, known);
+    return known;
+  };
+}
+
+const bytes = (hex: string) => Buffer.from(hex, "hex");

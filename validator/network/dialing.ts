@@ -5,7 +5,7 @@ import type { NetworkLimits } from "./limits.ts";
 export interface Dialling {
   /** Replaces who is dialled and where. */
   setPeers(peers: readonly PeerAddress[]): void;
-  /** The peer's connection ended: dial at once, then ever less often. */
+  /** A connection that was ready ended: dial at once, then ever less often. */
   lost(peer: PeerName): void;
   stop(): void;
 }
@@ -13,7 +13,8 @@ export interface Dialling {
 export interface DiallingOptions {
   readonly self: PeerName;
   readonly limits: NetworkLimits;
-  readonly connected: (peer: PeerName) => boolean;
+  /** "ready": nothing to do. "connecting": a connection stands, but it is not agreed yet by both sides. */
+  readonly state: (peer: PeerName) => "none" | "connecting" | "ready";
   /** Not to be dialled now. */
   readonly banned: (peer: PeerName) => boolean;
   /** One attempt at all addresses; resolves when it is over, however it ended. */
@@ -43,16 +44,14 @@ export function createDialling(options: DiallingOptions): Dialling {
 
   async function attempt(target: Target): Promise<void> {
     if (target.dialling) return;
-    if (options.connected(target.peer.peer)) {
-      target.delay = limits.redialMs;
-      return;
-    }
-    if (!options.banned(target.peer.peer)) {
+    const state = options.state(target.peer.peer);
+    if (state === "ready") return;
+    if (state === "none" && !options.banned(target.peer.peer)) {
       target.dialling = true;
       await options.dial(target.peer);
       target.dialling = false;
     }
-    // Also after success: the connection may have ended before anybody looked.
+    // Also after success: the other side may refuse once it knows who called, and each refusal must wait longer.
     if (targets.get(target.peer.peer) !== target) return;
     const jitter = 1 + Math.random() / 2;
     schedule(target, target.delay * jitter);

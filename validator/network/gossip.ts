@@ -129,8 +129,6 @@ export interface GossipOptions {
   readonly deliver: (from: PeerName, bytes: Uint8Array) => void;
   readonly penalize: (peer: PeerName, reason: string) => void;
   readonly askKey: (peer: PeerName) => void;
-  /** Who got the last message: a connected peer that is missing has no gossip stream. */
-  readonly published: (recipients: readonly PeerName[]) => void;
 }
 
 export interface Gossip {
@@ -139,8 +137,8 @@ export interface Gossip {
   broadcast(bytes: Uint8Array): void;
   /** Delivers what waited for a sender's key. False when the bytes are no key. */
   learn(from: PeerName, key: Uint8Array): boolean;
-  /** Peers whose gossip stream to this process is up. */
-  subscribers(): ReadonlySet<PeerName>;
+  /** Does the peer want this chain's messages? It says so as soon as its gossip stream to this process is up. */
+  subscribed(peer: PeerName): boolean;
 }
 
 export function createGossip(options: GossipOptions): Gossip {
@@ -195,13 +193,10 @@ export function createGossip(options: GossipOptions): Gossip {
       const frame = sealing.seal(bytes);
       counters.messagesOut += 1;
       counters.bytesOut += frame.length;
-      service.publish(topic, frame).then(
-        ({ recipients }) => options.published(recipients.map(String)),
-        // Only a service that is stopping refuses; consensus sends again what matters.
-        () => {
-          counters.publishFailed += 1;
-        },
-      );
+      // Only a service that is stopping refuses; consensus sends again what matters.
+      service.publish(topic, frame).catch(() => {
+        counters.publishFailed += 1;
+      });
     },
     learn(from, key) {
       const waiting = sealing.learn(from, key);
@@ -209,6 +204,6 @@ export function createGossip(options: GossipOptions): Gossip {
       for (const frame of waiting) open(from, frame);
       return true;
     },
-    subscribers: () => new Set(service.getSubscribers(topic).map(String)),
+    subscribed: (peer) => service.getSubscribers(topic).some((subscriber) => subscriber.toString() === peer),
   };
 }

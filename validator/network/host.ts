@@ -13,6 +13,7 @@ import type { Network, PeerAddress, PeerName, StreamProtocol } from "../driver/p
 import { createDialling, type Dialling } from "./dialing.ts";
 import { createGossip, type Gossip, type GossipCounters, gossipService } from "./gossip.ts";
 import { defaultNetworkLimits, type NetworkLimits } from "./limits.ts";
+import { muxing } from "./muxing.ts";
 import { createPenalties } from "./penalties.ts";
 import { createSealing } from "./seal.ts";
 import { directTls } from "./secure.ts";
@@ -72,17 +73,17 @@ interface Peer {
   urgent: Stream | undefined;
   bulk: Stream | undefined;
   session: Session | undefined;
-  /** Its sender key came over this connection: both sides accepted each other. */
+  /** Requests and gossip go both ways: reported as connected. */
   ready: boolean;
   roundTrip: number | undefined;
   keyAskedAt: number;
-  /** Own gossip messages in a row that could not be sent to it. */
-  gossipMissed: number;
+  /** Its sender key came over this connection: both sides accepted each other. */
+  keyed: boolean;
+  settling: NodeJS.Timeout | undefined;
 }
 
-/** Own gossip in a row without a way to the peer, and time connected without its subscription: its stream is gone. */
-const gossipMissedMost = 3;
-const gossipGraceMs = 5_000;
+/** How often a new connection is looked at until gossip goes both ways: the library has no event for its own side. */
+const settlingMs = 5;
 const mostConnections = 1_024;
 
 /** Listens, and dials whoever `setPeers` names. Rejects when an address cannot be bound, with the reason in its message. */
@@ -132,7 +133,8 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
       ready: false,
       roundTrip: undefined,
       keyAskedAt: Number.NEGATIVE_INFINITY,
-      gossipMissed: 0,
+      keyed: false,
+      settling: undefined,
     };
     peers.set(name, peer);
     return peer;
@@ -196,10 +198,29 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
       penalize(peer.name, "a sender key of the wrong length");
       return;
     }
-    if (peer.ready) return;
+    peer.keyed = true;
+    settle(peer);
+  }
+
+  /** Reports the peer as connected once a broadcast would reach it and its broadcasts would reach us. */
+  function settle(peer: Peer): void {
+    clearTimeout(peer.settling);
+    if (peer.ready || !peer.session || !peer.connection) return;
+    if (!peer.keyed || !gossips(peer.name, peer.connection)) {
+      peer.settling = setTimeout(() => settle(peer), settlingMs);
+      return;
+    }
     peer.ready = true;
-    peer.session?.ping();
+    peer.session.ping();
     peerHandler(peer.name, "connected");
+  }
+
+  function gossips(name: PeerName, connection: Connection): boolean {
+    const sending = connection.streams.some(
+      ({ protocol, direction, status }) =>
+        protocol.startsWith("/meshsub/") && direction === "outbound" && status === "open",
+    );
+    return sending && gossip.subscribed(name);
   }
 
   function closed(connection: Connection): void {
@@ -211,13 +232,15 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
     peer.bulk = undefined;
     peer.session = undefined;
     peer.ready = false;
-    peer.gossipMissed = 0;
+    peer.keyed = false;
+    clearTimeout(peer.settling);
     session?.close();
     if (!allowed.has(name)) {
       peers.delete(name);
       sealing.forget(name);
     }
-    if (ready) peerHandler(name, "disconnected");
+    if (!ready) return;
+    peerHandler(name, "disconnected");
     dialling.lost(name);
   }
 
@@ -235,7 +258,6 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
 
   function tick(): void {
     const now = performance.now();
-    const subscribers = gossip.subscribers();
     for (const peer of [...peers.values()]) {
       if (!peer.connection) continue;
       const age = now - peer.connectedAt;
@@ -244,18 +266,9 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
         continue;
       }
       if (now - peer.session.heardAt > limits.unreachableAfterMs) disconnect(peer.name, "silent");
-      else if (peer.gossipMissed >= gossipMissedMost || (age > gossipGraceMs && !subscribers.has(peer.name)))
-        disconnect(peer.name, "no gossip stream");
+      // A gossip stream that was reset is opened again only with a new connection.
+      else if (!gossips(peer.name, peer.connection)) disconnect(peer.name, "no gossip stream");
       else peer.session.ping();
-    }
-  }
-
-  function published(recipients: readonly PeerName[]): void {
-    const reached = new Set(recipients);
-    const now = performance.now();
-    for (const peer of peers.values()) {
-      if (!peer.ready || now - peer.connectedAt < gossipGraceMs) continue;
-      peer.gossipMissed = reached.has(peer.name) ? 0 : peer.gossipMissed + 1;
     }
   }
 
@@ -338,12 +351,14 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
       peer.keyAskedAt = now;
       peer.session.askKey();
     },
-    published,
   });
   const dialling: Dialling = createDialling({
     self,
     limits,
-    connected: (name) => peers.get(name)?.connection !== undefined,
+    state(name) {
+      const peer = peers.get(name);
+      return peer?.ready ? "ready" : peer?.connection ? "connecting" : "none";
+    },
     banned: (name) => penalties.banned(name),
     dial,
   });
@@ -443,15 +458,3 @@ function abandon(connection: Connection, reason: string): void {
 
 /** The multicodec code of `/p2p` in a multiaddress. */
 const p2pCode = 421;
-
-/**
- * Members run this software with these values: the muxer does not negotiate the first window. 4 MiB carries 40 MB/s
- * over a round trip of 100 ms.
- */
-const window = 4 * 1024 * 1024;
-const muxing = {
-  enableKeepAlive: false,
-  maxInboundStreams: 32,
-  maxOutboundStreams: 32,
-  streamOptions: { initialStreamWindowSize: window, maxStreamWindowSize: window, maxReadBufferLength: 2 * window },
-};

@@ -34,7 +34,7 @@ export function createPenalties(limits: NetworkLimits): Penalties {
       total += 1;
       const now = performance.now();
       const count = current(peer) + 1;
-      const tooMany = count >= limits.penaltiesToDisconnect;
+      const tooMany = Math.ceil(count) >= limits.penaltiesToDisconnect;
       const bannedUntil = tooMany ? now + limits.banMs : (records.get(peer)?.bannedUntil ?? 0);
       // Back after a ban, it is on probation: half of the count stands.
       records.set(peer, { count: tooMany ? count / 2 : count, at: now, bannedUntil });

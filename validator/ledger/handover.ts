@@ -77,8 +77,10 @@ export function handOver(
 ): { readonly kind: "trusted"; readonly config: EpochConfig } | Refused {
   const { header, finalization } = handover;
   if (header.chainId !== trusted.chainId) return no("it is of another chain");
-  if (header.epoch <= trusted.epoch) return no(`it is of epoch ${header.epoch}, the trust anchor of ${trusted.epoch}`);
-  if (!anchor.provesPossession) return no(`it is of epoch ${header.epoch}, the trust anchor of ${trusted.epoch} alone`);
+  if (header.epoch <= trusted.epoch)
+    return no(`it is of epoch ${header.epoch}, the trust anchor of epoch ${trusted.epoch}`);
+  if (!anchor.provesPossession)
+    return no(`it is of epoch ${header.epoch}, the trust anchor of epoch ${trusted.epoch} alone`);
   if (!setIsUnderRoot(handover)) return no("the validator set is not under the header's root");
   const set = parseValidatorSet(parseCanonicalJson(handover.set));
   if (!set || set.epoch !== header.epoch || set.faultModel !== trusted.faultModel)

@@ -13,7 +13,7 @@ import {
 } from "../../codec/payment-message.ts";
 import type { Block, Body, Digest } from "../../consensus/types.ts";
 import { epoch, height, seatIndex, view } from "../../consensus/types.ts";
-import { createLedger, type SettlementLedger } from "../execute.ts";
+import { createLedger, type LedgerCrypto, type SettlementLedger } from "../execute.ts";
 import { type Genesis, type GenesisDocument, parseGenesis } from "../genesis.ts";
 import { createMemoryKeys } from "../memory-keys.ts";
 import type { ExecutedBlock, ExecutedKeys } from "../types.ts";
@@ -81,10 +81,12 @@ export function testChain(
   options: {
     readonly keys?: ExecutedKeys;
     readonly verify?: (key: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+    readonly crypto?: LedgerCrypto;
   } = {},
 ): TestChain {
   const { genesis, chainId } = testGenesis(changes);
-  const crypto = { verifyEd25519: options.verify ?? (() => true), provesPossession: () => true };
+  const accepting = { verifyEd25519: options.verify ?? (() => true), provesPossession: () => true };
+  const crypto = options.crypto ?? accepting;
   const ledger = createLedger({ genesis, chainId, keys: options.keys ?? createMemoryKeys(), crypto });
   const blocks: Block[] = [];
   let time = genesis.time;
@@ -104,7 +106,7 @@ export function testChain(
       }));
       const header = {
         chainId,
-        epoch: epoch(0),
+        epoch: epoch(ledger.epochConfig.epoch),
         view: view(blocks.length + 1),
         height: height(blocks.length + 1),
         parentView: view(blocks.length),
@@ -157,6 +159,7 @@ export function message(
     readonly atomic?: boolean;
     readonly expiry?: number;
     readonly chainId?: Digest;
+    readonly zone?: number;
   } = {},
 ) {
   const fields = {
@@ -175,4 +178,5 @@ export function message(
   return checked.value;
 }
 
-export const batchOf = (...messages: Parameters<typeof buildBatch>[1]): Batch => buildBatch(0, messages);
+export const batchOf = (...messages: Parameters<typeof buildBatch>[1]): Batch =>
+  buildBatch(messages[0]?.header.zone ?? 0, messages);

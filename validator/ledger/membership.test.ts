@@ -1,0 +1,289 @@
+import { describe, expect, test } from "vitest";
+import type { Certificate, CoverageChange } from "../consensus/types.ts";
+import { epoch, view, zeroDigest } from "../consensus/types.ts";
+import type { GenesisDocument } from "./genesis.ts";
+import { type ActionDocument, buildTransaction, closesEpoch, parseTransaction } from "./governance.ts";
+import { movedPower } from "./membership.ts";
+import { type TestChain, testChain } from "./testing/chain.ts";
+
+const governor = { key: 0, sign: () => new Uint8Array(64) };
+type Members = Extract<ActionDocument, { kind: "set-members" }>["members"];
+
+const hex = (n: number, bytes: number) => n.toString(16).padStart(2 * bytes, "0");
+const fresh = (n: number, region = "eu-west"): Members[number] => ({
+  id: `new-${n}`,
+  power: 1,
+  region,
+  zones: [],
+  blsKey: hex(500 + n, 48),
+  peerKey: hex(500 + n, 32),
+  proofOfPossession: hex(500 + n, 96),
+});
+
+const membersOf = ({ ledger }: TestChain): Members =>
+  ledger.state.set.members.map((member, i) => ({
+    ...member,
+    zones: [...member.zones],
+    proofOfPossession: ledger.state.set.possession[i] ?? "",
+  }));
+
+/** Executes the actions in one closing block; the reasons of its receipts, "" when granted. */
+function ask(chain: TestChain, ...actions: readonly ActionDocument[]): readonly string[] {
+  const { sequence } = chain.ledger.state.governance;
+  const governance = actions.map((action, i) => buildTransaction(chain.chainId, sequence + i, action, [governor]));
+  const closing = governance.some((transaction) => transaction.closesEpoch);
+  return chain.execute([], { governance }, { closing }).governance.map(({ reason }) => reason);
+}
+
+const rotate = (chain: TestChain, n: number, more: { readonly epoch?: number; readonly key?: number } = {}) => {
+  const seat = chain.ledger.state.set.members[n];
+  if (!seat) throw new Error("no seat");
+  const key = more.key ?? 700 + n;
+  const names = { epoch: more.epoch ?? chain.ledger.state.set.epoch, seat: seat.id, currentKey: seat.blsKey };
+  const keys = { blsKey: hex(key, 48), peerKey: hex(key, 32), proofOfPossession: hex(key, 96) };
+  return { kind: "rotate-seat", ...names, ...keys } as const;
+};
+
+describe("the power that moves", () => {
+  test("is the larger of what came and what went; a key is a hand", () => {
+    const of = (...members: readonly (readonly [string, number])[]) =>
+      members.map(([blsKey, power]) => ({ ...fresh(1), blsKey, power })) as never;
+    expect(movedPower(of(["a", 3], ["b", 3]), of(["a", 3], ["b", 3]))).toBe(0);
+    expect(movedPower(of(["a", 3], ["b", 3]), of(["a", 5], ["b", 3]))).toBe(2);
+    expect(movedPower(of(["a", 3], ["b", 3]), of(["a", 3]))).toBe(3);
+    expect(movedPower(of(["a", 3], ["b", 3]), of(["a", 2], ["c", 4]))).toBe(4);
+  });
+
+  test("is counted over all changes of a block: two that are allowed alone are not together", () => {
+    const chain = testChain();
+    const [first, second] = membersOf(chain);
+    if (!first || !second) throw new Error("no members");
+    const one = membersOf(chain).with(0, fresh(1, first.region));
+    const two = one.with(1, fresh(2, second.region));
+    const refused = "the change would move 2 power, above F = 1";
+    expect(ask(chain, { kind: "set-members", members: one }, { kind: "set-members", members: two })).toEqual([
+      "",
+      refused,
+    ]);
+    expect(ask(chain, { kind: "set-members", members: two })).toEqual([""]);
+    const third = testChain();
+    expect(ask(third, rotate(third, 0), rotate(third, 1))).toEqual(["", refused]);
+    expect(third.ledger.epochConfig.members.map(({ blsKey }) => blsKey)).toContain(hex(700, 48));
+  });
+});
+
+describe("a set", () => {
+  test("keeps every required region's power, known zones, and a quorum without any one member", () => {
+    const chain = testChain();
+    const members = membersOf(chain);
+    const [first] = members;
+    if (!first) throw new Error("no members");
+    expect(ask(chain, { kind: "set-members", members: members.slice(1) })).toEqual([
+      // Three members stand no fault: F = 0.
+      "the change would move 1 power, above F = 0",
+    ]);
+    expect(ask(chain, { kind: "set-members", members: members.with(0, fresh(1, "us-east")) })).toEqual([
+      "region eu-west would hold 0 power, settlement requires 1",
+    ]);
+    expect(ask(chain, { kind: "set-members", members: [...members, { ...fresh(1), zones: ["US"] }] })).toEqual([
+      "the chain has no zone US",
+    ]);
+    expect(ask(chain, { kind: "set-members", members: members.with(0, { ...first, power: 2 }) })).toEqual([
+      "a member would hold more than F power: nobody could be replaced any more",
+    ]);
+    expect(ask(chain, { kind: "set-members", members: members.with(0, { ...first, peerKey: hex(5, 32) }) })).toEqual([
+      `${first.id}: a key pair changes as a whole`,
+    ]);
+    expect(ask(chain, { kind: "set-members", members: [...members, { ...fresh(1), id: first.id }] })).toEqual([
+      "two members share a name or a key",
+    ]);
+  });
+
+  test("admits only keys whose possession is proven", () => {
+    const crypto = { verifyEd25519: () => true, provesPossession: () => false };
+    const chain = testChain({}, { crypto });
+    const members = [...membersOf(chain), fresh(1)];
+    expect(ask(chain, { kind: "set-members", members })).toEqual(["new-1: the proof of possession is not the key's"]);
+    expect(ask(chain, rotate(chain, 0))).toEqual(["the proof of possession is not the key's"]);
+  });
+});
+
+describe("a rotation", () => {
+  test("names seat, key and epoch; an old one is refused", () => {
+    const chain = testChain();
+    const stale = rotate(chain, 0);
+    expect(ask(chain, { ...stale, seat: "nobody" })).toEqual(["no seat nobody"]);
+    const again = { ...stale, epoch: 1 };
+    expect(ask(chain, again)).toEqual([""]);
+    expect(ask(chain, again)).toEqual(["it is for epoch 1, the chain is in 2"]);
+    expect(ask(chain, { ...again, epoch: 3 })).toEqual([`${stale.seat} has another key now`]);
+  });
+
+  test("may go back to the recorded predecessor, and to no other key that was used", () => {
+    const chain = testChain();
+    const first = chain.ledger.state.set.members[0];
+    const other = chain.ledger.state.set.members[1];
+    if (!first || !other) throw new Error("no members");
+    expect(ask(chain, rotate(chain, 0))).toEqual([""]);
+    const keys = (of: typeof first) => ({ blsKey: of.blsKey, peerKey: of.peerKey });
+    expect(ask(chain, { ...rotate(chain, 0), ...keys(other) })).toEqual(["a key is never used again"]);
+    expect(ask(chain, { ...rotate(chain, 0), ...keys(first) })).toEqual([""]);
+    expect(chain.ledger.state.set.members[0]?.blsKey).toBe(first.blsKey);
+    // Its predecessor is now the key it came back from.
+    expect(ask(chain, rotate(chain, 0))).toEqual([""]);
+  });
+});
+
+describe("what governance may not do", () => {
+  test("bring more money into a currency than its sum can hold exactly", () => {
+    const chain = testChain();
+    const most = Number.MAX_SAFE_INTEGER - 400_000_000;
+    const fund = (institution: string, amount: number) =>
+      ({ kind: "fund", institution, currency: "EUR", amount }) as const;
+    expect(ask(chain, fund("QSWADEFFXXX", most))).toEqual([""]);
+    expect(ask(chain, fund("QSWBUS33XXX", 1))).toEqual(["the money in this currency would not fit"]);
+    expect(ask(chain, { kind: "withdraw", institution: "QSWADEFFXXX", currency: "EUR", amount: most })).toEqual([""]);
+    expect(ask(chain, fund("QSWBUS33XXX", 1))).toEqual([""]);
+    const account = { institution: "QSWADEFFXXX", currency: "CHF", openingBalance: Number.MAX_SAFE_INTEGER };
+    expect(ask(chain, { kind: "open-account", account })).toEqual([""]);
+    expect(ask(chain, { kind: "open-account", account: { ...account, institution: "QSWBUS33XXX" } })).toEqual([
+      "the money in this currency would not fit",
+    ]);
+  });
+
+  test("withdraw below the debit cap, or set a cap above what is owed", () => {
+    const chain = testChain();
+    const at = { institution: "QSWADEFFXXX", currency: "USD" };
+    expect(ask(chain, { kind: "withdraw", ...at, amount: 100_050_001 })).toEqual([
+      "the balance would fall below its debit cap",
+    ]);
+    expect(ask(chain, { kind: "withdraw", ...at, amount: 100_050_000 })).toEqual([""]);
+    expect(ask(chain, { kind: "relimit", ...at, debitCap: 49_999 })).toEqual([
+      "the balance is already below the new debit cap",
+    ]);
+    expect(ask(chain, { kind: "relimit", ...at, debitCap: 50_000, perPaymentLimit: 1 })).toEqual([""]);
+    expect(chain.ledger.accounts.fields(1)).toMatchObject({ balance: -50_000, perPaymentLimit: 1 });
+  });
+
+  test("close an epoch from a block that does not say so", () => {
+    const chain = testChain();
+    const transaction = buildTransaction(chain.chainId, 0, { kind: "set-parameters", parameters: {} }, [governor]);
+    expect(chain.execute([], { governance: [transaction] }).governance[0]?.reason).toBe(
+      "only a block that closes its epoch may carry it",
+    );
+    expect(ask(chain, { kind: "set-parameters", parameters: { epochBlocks: 1 } })[0]).toMatch(
+      /^parameters: epochBlocks/,
+    );
+    expect(ask(chain, { kind: "set-parameters", parameters: { epochBlocks: 50 } })).toEqual([""]);
+    expect(chain.ledger.epochConfig.parameters.epochBlocks).toBe(50);
+  });
+});
+
+describe("a governance transaction's bytes", () => {
+  const transaction = (action: ActionDocument) => buildTransaction(testChain().chainId, 0, action, [governor]);
+
+  test("have one spelling: no byte order mark, no broken UTF-8, no spaces, no other order", () => {
+    const { bytes } = transaction({ kind: "suspend-institution", bic: "QSWADEFFXXX" });
+    expect(parseTransaction(bytes).kind).toBe("ok");
+    const bodyAt = 4 + 4 + 32 + 8 + 4;
+    const respell = (spell: (body: Uint8Array) => Uint8Array) => {
+      const body = spell(bytes.subarray(bodyAt, bytes.length - 68));
+      const out = Buffer.concat([bytes.subarray(0, bodyAt), body, bytes.subarray(bytes.length - 68)]);
+      out.writeUInt32LE(body.length, bodyAt - 4);
+      return parseTransaction(new Uint8Array(out)).kind;
+    };
+    expect(respell((body) => body)).toBe("ok");
+    expect(respell((body) => Buffer.concat([Uint8Array.of(0xef, 0xbb, 0xbf), body]))).toBe("refused");
+    expect(respell((body) => Buffer.concat([body, Buffer.from(" ")]))).toBe("refused");
+    expect(respell(() => Buffer.from('{"kind":"suspend-institution","bic":"QSWADEFFXXX"}'))).toBe("refused");
+    expect(respell(() => Buffer.from('{"bic":"QSWADEFFXXX","kind":"suspend-institution","x":1}'))).toBe("refused");
+    expect(respell((body) => body.map((byte, i) => (i === 9 ? 0xff : byte)))).toBe("refused");
+  });
+
+  test("need k distinct keys of the set, for this chain, at the sequence the chain is at", () => {
+    const known = new Map([
+      [hex(1, 32), 1],
+      [hex(2, 32), 2],
+    ]);
+    const verify = (key: Uint8Array, _: Uint8Array, signature: Uint8Array) =>
+      known.get(Buffer.from(key).toString("hex")) === signature[0];
+    const keys = [hex(1, 32), hex(2, 32), hex(3, 32)];
+    const governance = { threshold: 2, keys };
+    const chain = testChain({ governance }, { verify });
+    const suspend = { kind: "suspend-institution", bic: "QSWADEFFXXX" } as const;
+    const sign = (key: number, mark: number) => ({ key, sign: () => new Uint8Array(64).fill(mark) });
+    const asked = (chainId: TestChain["chainId"], ...signers: Parameters<typeof buildTransaction>[3]) =>
+      chain.execute([], { governance: [buildTransaction(chainId, 0, suspend, signers)] }).governance[0]?.granted;
+    expect(asked(chain.chainId, sign(0, 1))).toBe(false);
+    expect(asked(chain.chainId, sign(0, 1), sign(1, 1))).toBe(false);
+    expect(asked(chain.chainId, sign(0, 1), sign(0, 1))).toBe(false);
+    expect(asked(chain.chainId, sign(0, 1), sign(7, 2))).toBe(false);
+    expect(asked(zeroDigest, sign(0, 1), sign(1, 2))).toBe(false);
+    expect(asked(chain.chainId, sign(0, 1), sign(1, 2))).toBe(true);
+    expect(asked(chain.chainId, sign(0, 1), sign(1, 2))).toBe(false);
+  });
+
+  test("say by their kind whether they close the epoch", () => {
+    const closing = ["set-members", "rotate-seat", "set-parameters", "set-governance"] as const;
+    const staying = ["fund", "withdraw", "relimit", "open-account", "add-institution", "suspend-institution"] as const;
+    expect(closing.map((kind) => closesEpoch({ kind }))).toEqual(closing.map(() => true));
+    expect(staying.map((kind) => closesEpoch({ kind }))).toEqual(staying.map(() => false));
+  });
+});
+
+describe("coverage", () => {
+  const change = (kind: CoverageChange["kind"], region: string, modeSeq: number): CoverageChange => {
+    const certificate: Certificate = {
+      kind: kind === "degrade-region" ? "suspect" : "sight",
+      epoch: epoch(0),
+      view: view(modeSeq),
+      block: zeroDigest,
+      signers: [],
+      signature: new Uint8Array(96),
+    };
+    return { kind, region, certificate };
+  };
+
+  test("changes only in the mode that its certificate names, and counts each change", () => {
+    const chain = testChain();
+    const mode = (...coverage: readonly CoverageChange[]) => chain.execute([], { coverage }).coverage;
+    const start = chain.ledger.executed.root;
+    expect(mode(change("degrade-region", "eu-west", 1))).toEqual({ modeSeq: 0, degraded: [] });
+    expect(mode(change("restore-region", "eu-west", 0))).toEqual({ modeSeq: 0, degraded: [] });
+    expect(mode(change("degrade-region", "mars", 0))).toEqual({ modeSeq: 0, degraded: [] });
+    expect(mode(change("degrade-region", "us-east", 0), change("degrade-region", "eu-west", 1))).toEqual({
+      modeSeq: 2,
+      degraded: ["eu-west", "us-east"],
+    });
+    expect(mode(change("degrade-region", "us-east", 2)).modeSeq).toBe(2);
+    expect(mode(change("restore-region", "eu-west", 2))).toEqual({ modeSeq: 3, degraded: ["us-east"] });
+    expect(chain.ledger.executed.root).not.toBe(start);
+  });
+
+  test("a region that is required no longer leaves the degraded ones, in a new mode", () => {
+    const chain = testChain();
+    chain.execute([], { coverage: [change("degrade-region", "us-east", 0)] });
+    const requiredRegions = { "eu-west": 1, "ap-south": 1, "eu-north": 1 };
+    expect(ask(chain, { kind: "set-members", members: membersOf(chain), requiredRegions })).toEqual([""]);
+    expect(chain.ledger.executed.coverage).toEqual({ modeSeq: 2, degraded: [] });
+  });
+});
+
+test("the beacon of an epoch is made from the reveals of the epoch two before; too few hash it forward", () => {
+  const members: Partial<GenesisDocument> = { parameters: { minReveals: 2 } };
+  const run = (first: readonly number[]) => {
+    const chain = testChain(members);
+    for (const byte of first) chain.execute([], {}, { reveal: new Uint8Array(96).fill(byte) });
+    const beacons = [chain.ledger.epochConfig.beacon];
+    for (let i = 0; i < 3; i++) {
+      chain.execute([], {}, { closing: true });
+      beacons.push(chain.ledger.epochConfig.beacon);
+    }
+    return beacons;
+  };
+  const [none, one, two, other] = [run([]), run([1]), run([1, 2]), run([1, 3])];
+  expect(one).toEqual(none);
+  expect(two.slice(0, 2)).toEqual(none.slice(0, 2));
+  expect(new Set([none[2], two[2], other[2]]).size).toBe(3);
+  expect(new Set(two).size).toBe(4);
+});

@@ -2,6 +2,7 @@
 import type { SettledBlock } from "../../proto/validator/v1/validator_pb.js";
 import { faultBudget } from "../api/validator-swarm.ts";
 import type { Fleet } from "./fleet.ts";
+import type { SeatStatus } from "./seat-status.ts";
 import { followSettlements } from "./settlement-feed.ts";
 import type { ValidatorLink } from "./validator-link.ts";
 
@@ -92,7 +93,9 @@ export function followFleet(fleet: Fleet): Live {
       const counted = recent.filter(({ at }) => at >= since);
       const rate = (what: "payments" | "blocks") =>
         counted.reduce((sum, each) => sum + each[what], 0) / (windowMs / 1000);
-      const most = (value: (status: (typeof reachable)[number]) => number) => Math.max(0, ...reachable.map(value));
+      // The chain does not shrink while its validators are away: what was seen last still stands.
+      const seen = views.flatMap(({ status }) => status ?? []);
+      const most = (value: (status: SeatStatus) => number) => Math.max(0, ...seen.map(value));
       return {
         time: Date.now(),
         view: most(({ view }) => view),

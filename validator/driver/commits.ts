@@ -23,6 +23,8 @@ export interface CommitsOptions {
   readonly proofs: Proofs;
   readonly status: Status;
   readonly executor: Executor;
+  /** Some batches left the way. */
+  readonly ordered: () => void;
   readonly observe: Observer;
 }
 
@@ -51,6 +53,7 @@ export function createCommits(options: CommitsOptions): Commits {
       const digests = block.body.batches.map((batch) => batch.digest);
       receiving.done(digests);
       for (const digest of digests) dissemination.done(digest);
+      if (digests.length > 0) options.ordered();
       checkpoints.final(block, finalization);
       if (finalization.block === block.hash) proofs.finalized(block, finalization);
       const payments = block.body.batches.reduce((sum, batch) => sum + batch.payments, 0);

@@ -21,6 +21,8 @@ export interface Dissemination {
   connected(seat: SeatIndex): void;
   /** A final block has it. */
   done(digest: Digest): void;
+  /** Own batches that no final block has. */
+  readonly size: number;
   /** Seats have new numbers: who holds what is asked again. */
   epochChanged(): void;
 }
@@ -139,6 +141,9 @@ export function createDissemination(options: DisseminationOptions): Disseminatio
         const bytes = encodings(entry.sealed);
         void push(entry, seat, () => bytes(membership().inZone(seat, entry.sealed.zone)), firstRetryMs);
       }
+    },
+    get size() {
+      return travelling.size;
     },
     done(digest) {
       const entry = travelling.get(digest);

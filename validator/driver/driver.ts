@@ -234,6 +234,29 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     fault: () => (guard.fault !== "" ? `the volume failed: ${guard.fault}` : clockGuard.fault),
   });
 
+  const queries = createQueries({
+    ...shared,
+    store,
+    chain,
+    index,
+    settlement,
+    state: () => core?.state ?? initial,
+  });
+  const payload = createPayload({
+    ...shared,
+    chain: () => chain,
+    submissions,
+    index,
+    dissemination,
+    limits,
+    isAvailable: (digest) => status.isAvailable(digest),
+    executed: async (institution, messageKey) => {
+      const found = await queries.executedMessage(institution, messageKey);
+      return found && { hash: bytesToHex(found.outcome.messageHash), settled: found.outcome.settled };
+    },
+    notReady: () => status.cannotAccept(),
+  });
+
   const commits = createCommits({
     ...shared,
     store,
@@ -244,6 +267,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     proofs,
     status,
     executor,
+    ordered: () => payload.ordered(),
   });
   const restore = createRestoring({
     ...shared,
@@ -386,29 +410,6 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     if (stored) index.add(stored.batch);
     core.feed({ kind: "batch-held", batch, creator: undefined });
   }
-
-  const queries = createQueries({
-    ...shared,
-    store,
-    chain,
-    index,
-    settlement,
-    state: () => core?.state ?? initial,
-  });
-  const payload = createPayload({
-    ...shared,
-    chain: () => chain,
-    submissions,
-    index,
-    dissemination,
-    limits,
-    isAvailable: (digest) => status.isAvailable(digest),
-    executed: async (institution, messageKey) => {
-      const found = await queries.executedMessage(institution, messageKey);
-      return found && { hash: bytesToHex(found.outcome.messageHash), settled: found.outcome.settled };
-    },
-    notReady: () => status.cannotAccept(),
-  });
 
   const govern = createGovernance({ ...shared, ledger: () => ledger });
   const services: ValidatorServices = {

@@ -1,3 +1,13 @@
+import { maxPayload } from "../consensus/state.ts";
+
+/**
+ * Batches of one member that no final block has yet: all members' together fit the core's index. A member makes no more
+ * than half as many, so that one that learns of final blocks a little later refuses nothing.
+ */
+export function batchesOfOneMember(members: number): number {
+  return Math.max(2, Math.floor(maxPayload / members));
+}
+
 /** Bounds of every queue and answer of the driver. Bytes, payments, milliseconds. */
 export interface Limits {
   /** Own submissions that no final block holds yet. */
@@ -11,9 +21,8 @@ export interface Limits {
   readonly batchesInFlight: number;
   readonly batchBytes: number;
   readonly batchPayments: number;
-  /** Batches of one member that no final block holds yet: beyond it pushes are refused. */
+  /** Bytes of one member's batches that no final block holds yet: beyond it pushes are refused. */
   readonly pendingBytesPerPeer: number;
-  readonly pendingBatchesPerPeer: number;
   /** Recent batches kept in memory for execution. */
   readonly batchCacheBytes: number;
   /** Gossip of one peer that waits to be looked at. */
@@ -41,7 +50,6 @@ export const defaultLimits: Limits = {
   batchBytes: 512 * 1024,
   batchPayments: 8_000,
   pendingBytesPerPeer: 128 * 1024 * 1024,
-  pendingBatchesPerPeer: 1_000,
   batchCacheBytes: 48 * 1024 * 1024,
   inboundMessagesPerPeer: 2_048,
   inboundBytesPerPeer: 8 * 1024 * 1024,

@@ -5,7 +5,7 @@ import { signedBy } from "./authenticity.ts";
 import type { ChainView } from "./chain-view.ts";
 import { type Dissemination, tracesOf } from "./dissemination.ts";
 import { checkSubmission, type Submission } from "./ingress.ts";
-import type { Limits } from "./limits.ts";
+import { batchesOfOneMember, type Limits } from "./limits.ts";
 import { measured } from "./measure.ts";
 import type { Membership } from "./membership.ts";
 import type { MessageIndex } from "./message-index.ts";
@@ -15,6 +15,8 @@ import type { Observer, SubmitResult } from "./services.ts";
 import type { Pending, Submissions } from "./submissions.ts";
 
 export interface Payload {
+  /** Own batches became final: there may be room for more. */
+  ordered(): void;
   submit(message: Uint8Array, privatePayload: Uint8Array | undefined, traceparent: string): Promise<SubmitResult>;
 }
 
@@ -45,6 +47,7 @@ export function createPayload(options: PayloadOptions): Payload {
     inFlight: limits.batchesInFlight,
     batchBytes: limits.batchBytes,
     batchPayments: limits.batchPayments,
+    room: () => dissemination.size < batchesOfOneMember(membership().seats.length) / 2,
     sealed: (sealed) => void spread(sealed),
   });
 
@@ -100,6 +103,7 @@ export function createPayload(options: PayloadOptions): Payload {
   }
 
   return {
+    ordered: sealer.look,
     async submit(bytes, privatePayload, traceparent) {
       const reason = options.notReady();
       if (reason !== "") return { kind: "not-ready", reason };

@@ -7,7 +7,7 @@ import type { Digest, Input, SeatIndex } from "../consensus/types.ts";
 import { isAuthentic } from "./authenticity.ts";
 import { type Batches, type PrivatePart, referenceOf, type StoredBatch } from "./batches.ts";
 import type { ChainView } from "./chain-view.ts";
-import type { Limits } from "./limits.ts";
+import { batchesOfOneMember, type Limits } from "./limits.ts";
 import { measured } from "./measure.ts";
 import type { Membership } from "./membership.ts";
 import type { Clock } from "./ports.ts";
@@ -34,7 +34,7 @@ export interface ReceivingOptions {
   readonly chain: () => ChainView;
   readonly feed: (input: Input) => void;
   readonly observe: Observer;
-  readonly limits: Pick<Limits, "pendingBytesPerPeer" | "pendingBatchesPerPeer">;
+  readonly limits: Pick<Limits, "pendingBytesPerPeer">;
 }
 
 const dishonest = (reason: string): Received => ({ kind: "refused", reason, dishonest: true });
@@ -95,7 +95,10 @@ export function createReceiving(options: ReceivingOptions): Receiving {
       const push = decodeBatchPush(bytes);
       if (push.kind === "refused") return dishonest(push.error.reason);
       const used = load.get(from) ?? { count: 0, bytes: 0 };
-      if (used.count >= limits.pendingBatchesPerPeer || used.bytes + bytes.length > limits.pendingBytesPerPeer)
+      if (
+        used.count >= batchesOfOneMember(membership().seats.length) ||
+        used.bytes + bytes.length > limits.pendingBytesPerPeer
+      )
         return later("too many batches of this member wait for a block");
       const accepted = check(push.value);
       if ("kind" in accepted) return accepted;

@@ -16,6 +16,8 @@ export interface Sealer {
   add(entry: Pending): void;
   /** A sealed batch was accepted, or given up: its place is free. */
   arrived(): void;
+  /** There may be room again. */
+  look(): void;
 }
 
 export interface SealerOptions {
@@ -23,6 +25,8 @@ export interface SealerOptions {
   readonly inFlight: number;
   readonly batchBytes: number;
   readonly batchPayments: number;
+  /** May another batch be made? Messages gather in fewer, fuller ones while not. */
+  readonly room: () => boolean;
   readonly sealed: (sealed: Sealed) => void;
 }
 
@@ -33,7 +37,8 @@ interface Open {
   payments: number;
 }
 
-export function createSealer({ clock, inFlight, batchBytes, batchPayments, sealed }: SealerOptions): Sealer {
+export function createSealer(options: SealerOptions): Sealer {
+  const { clock, inFlight, batchBytes, batchPayments, room, sealed } = options;
   /** Messages that wait, by zone in the order of their first message: a batch has one zone. */
   const open = new Map<string, Open[]>();
   let travelling = 0;
@@ -56,7 +61,7 @@ export function createSealer({ clock, inFlight, batchBytes, batchPayments, seale
   }
 
   function seal(): void {
-    while (travelling < inFlight) {
+    while (travelling < inFlight && room()) {
       const next = choose();
       if (!next) return;
       const queue = open.get(next.zone);
@@ -94,5 +99,6 @@ export function createSealer({ clock, inFlight, batchBytes, batchPayments, seale
       travelling -= 1;
       seal();
     },
+    look: seal,
   };
 }

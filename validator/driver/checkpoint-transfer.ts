@@ -11,7 +11,7 @@ import type { Membership } from "./membership.ts";
 import type { Network } from "./ports.ts";
 import { keysPart, statePart } from "./serving.ts";
 
-export interface FetchedCheckpoint {
+interface FetchedCheckpoint {
   readonly checkpoint: Checkpoint;
   readonly ledger: SettlementLedger;
   /** From the checkpoint's own block on, ascending; the last is final by the certificate. */

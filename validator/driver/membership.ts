@@ -4,7 +4,7 @@ import type { EpochConfig, Member, SeatIndex } from "../consensus/types.ts";
 import { seatIndex } from "../consensus/types.ts";
 import type { PeerName } from "./ports.ts";
 
-export interface Seat {
+interface Seat {
   readonly seat: SeatIndex;
   readonly peer: PeerName;
   readonly member: Member;

@@ -4,7 +4,7 @@ import type { Batch } from "../codec/batch.ts";
 import type { Digest } from "../consensus/types.ts";
 import { pendingKey } from "./submissions.ts";
 
-export interface HeldMessage {
+interface HeldMessage {
   readonly batch: Digest;
   /** messageHash, hexadecimal. */
   readonly hash: string;

@@ -26,7 +26,7 @@ export interface QueriesOptions {
   readonly state: () => State;
 }
 
-export interface ExecutedMessage {
+interface ExecutedMessage {
   readonly height: Height;
   readonly outcome: MessageOutcome;
 }

@@ -13,7 +13,7 @@ import type { Membership } from "./membership.ts";
 import type { Clock } from "./ports.ts";
 import type { Observer } from "./services.ts";
 
-export type Received =
+type Received =
   | { readonly kind: "held" }
   /** `dishonest`: no honest member sends this. */
   | { readonly kind: "refused"; readonly reason: string; readonly dishonest: boolean };

@@ -19,7 +19,7 @@ import { ledgerFromGenesis } from "../ledger-port.ts";
 import type { Limits } from "../limits.ts";
 import type { DriverEvent, SettledBlock, SubmitResult } from "../services.ts";
 
-export const regions = ["eu-west", "us-east", "ap-south", "eu-north"] as const;
+const regions = ["eu-west", "us-east", "ap-south", "eu-north"] as const;
 const seeded = (name: string) => sha256(new TextEncoder().encode(name));
 
 export interface SwarmOptions {
@@ -33,7 +33,7 @@ export interface SwarmOptions {
   readonly segmentBytes?: number;
 }
 
-export interface Node {
+interface Node {
   readonly name: string;
   readonly disk: SimDisk;
   clock: SimClock;

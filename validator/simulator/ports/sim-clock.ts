@@ -25,7 +25,7 @@ interface Event {
 }
 
 /** What virtual wall clocks read at the world's beginning: 2026-01-01T00:00:00Z. */
-export const simEpochMs = 1_767_225_600_000;
+const simEpochMs = 1_767_225_600_000;
 
 export function createSimWorld(seed: number): SimWorld {
   const heap: Event[] = [];
@@ -140,7 +140,7 @@ function pop(heap: Event[]): void {
 }
 
 /** mulberry32: small, fast, and the same everywhere. */
-export function generator(seed: number): () => number {
+function generator(seed: number): () => number {
   let a = seed >>> 0;
   return () => {
     a = (a + 0x6d2b79f5) | 0;

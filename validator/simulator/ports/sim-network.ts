@@ -15,7 +15,7 @@ export interface LinkQuality {
   readonly up: boolean;
 }
 
-export const goodLink: LinkQuality = { delay: [1, 3], loss: 0, duplicate: 0, up: true };
+const goodLink: LinkQuality = { delay: [1, 3], loss: 0, duplicate: 0, up: true };
 
 export interface SimNetwork {
   /** The port of a process that starts (again) under this name. A crashed process's port is dead for ever. */

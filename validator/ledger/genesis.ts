@@ -181,7 +181,10 @@ export function canonicalJson(value: unknown): string {
 /** The value of canonical JSON in UTF-8; undefined for bytes that `canonicalJson` would spell otherwise. */
 export function parseCanonicalJson(bytes: Uint8Array): unknown {
   try {
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    // The one key that copies of an object lose: it could be added unseen.
+    if (text.includes('"__proto__"')) return undefined;
+    const value: unknown = JSON.parse(text);
     return bytesEqual(utf8ToBytes(canonicalJson(value)), bytes) ? value : undefined;
   } catch {
     // Neither the decoder nor the parser can say otherwise that it is none.

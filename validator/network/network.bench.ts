@@ -1,5 +1,5 @@
 /**
- * `node validator/network/network.bench.ts [seconds]`: four members in four processes on this machine. Every one sends
+ * `node validator/network/network.bench.ts [seconds] [batches|gossip|idle]`: four members in four processes on this machine. Every one sends
  * 256 KiB `batch` requests to the three others, then gossips 100 messages a second of 200 bytes, then idles.
  */
 import { fork } from "node:child_process";
@@ -101,7 +101,7 @@ function waitUntil(at: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, at - performance.now())));
 }
 
-async function main(seconds: number): Promise<void> {
+async function main(seconds: number, only?: string): Promise<void> {
   const children = Array.from({ length: members }, (_, i) => fork(import.meta.filename, ["member", String(i)]));
   const reports = () => Promise.all(children.map(async (child) => ((await once(child, "message")) as [Report])[0]));
   const order = async (message: Order) => {
@@ -113,24 +113,37 @@ async function main(seconds: number): Promise<void> {
   await order({ kind: "peers", peers });
   console.log(`load before: ${loadavg()[0]?.toFixed(2)}`);
 
-  await order({ kind: "batches", seconds: 2 });
-  const batches = await order({ kind: "batches", seconds });
-  const megabytes = batches.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
-  const cpu = batches.reduce((sum, { cpuMs }) => sum + cpuMs, 0);
-  console.log(
-    `batches: ${(megabytes / seconds).toFixed(1)} MB/s of unique payload, ${(cpu / megabytes).toFixed(2)} CPU ms/MB (all four), ` +
-      `acknowledged by all ${percentiles(batches.flatMap(({ latencies }) => latencies))}`,
-  );
-  await order({ kind: "gossip", seconds: 2 });
-  const gossip = await order({ kind: "gossip", seconds });
-  const heard = gossip.flatMap(({ latencies }) => latencies);
-  console.log(
-    `gossip: ${percentiles(heard)}, ${heard.length} of ${seconds * gossipPerSecond * (members - 1)} deliveries, ` +
-      `CPU ${percentOf(gossip, seconds)} of a core a member`,
-  );
-  const idle = await order({ kind: "idle", seconds });
-  console.log(`idle: CPU ${percentOf(idle, seconds)} of a core a member`);
+  for (const kind of ["batches", "gossip", "idle"] as const) {
+    if (only !== undefined && only !== kind) continue;
+    if (kind !== "idle") await order({ kind, seconds: 2 });
+    print(kind, await order({ kind, seconds }), seconds);
+  }
   for (const child of children) child.disconnect();
+}
+
+type Done = Extract<Report, { kind: "done" }>;
+
+function print(kind: "batches" | "gossip" | "idle", done: readonly Done[], seconds: number): void {
+  const latencies = done.flatMap((report) => report.latencies);
+  switch (kind) {
+    case "batches": {
+      const megabytes = done.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
+      const cpu = done.reduce((sum, { cpuMs }) => sum + cpuMs, 0);
+      console.log(
+        `batches: ${(megabytes / seconds).toFixed(1)} MB/s of unique payload, ${(cpu / megabytes).toFixed(2)} CPU ms/MB ` +
+          `(all four), acknowledged by all ${percentiles(latencies)}`,
+      );
+      return;
+    }
+    case "gossip":
+      console.log(
+        `gossip: ${percentiles(latencies)}, ${latencies.length} of ${seconds * gossipPerSecond * (members - 1)} ` +
+          `deliveries, CPU ${percentOf(done, seconds)} of a core a member`,
+      );
+      return;
+    case "idle":
+      console.log(`idle: CPU ${percentOf(done, seconds)} of a core a member`);
+  }
 }
 
 function percentOf(reports: readonly { readonly cpuMs: number }[], seconds: number): string {
@@ -143,6 +156,6 @@ function percentiles(values: readonly number[]): string {
   return `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
 }
 
-const [role, index] = process.argv.slice(2);
-if (role === "member") await member(Number(index));
-else await main(Number(role ?? 10));
+const [role, second] = process.argv.slice(2);
+if (role === "member") await member(Number(second));
+else await main(Number(role ?? 10), second);

@@ -29,7 +29,7 @@ export interface Frame {
   readonly payload: Uint8Array;
 }
 
-export type FrameHeader = Omit<Frame, "payload"> & { readonly length: number };
+type FrameHeader = Omit<Frame, "payload"> & { readonly length: number };
 
 /** Writes the header of a frame with a payload of `length` bytes. */
 export function encodeFrameHeader(into: Uint8Array, frame: Omit<Frame, "payload">, length: number): void {
@@ -41,7 +41,7 @@ export function encodeFrameHeader(into: Uint8Array, frame: Omit<Frame, "payload"
 }
 
 /** Undefined when the bytes are no header, or announce more than `most` bytes of payload. */
-export function decodeFrameHeader(bytes: Uint8Array, most: number): FrameHeader | undefined {
+function decodeFrameHeader(bytes: Uint8Array, most: number): FrameHeader | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, frameHeaderLength);
   const length = view.getUint32(0, true) - (frameHeaderLength - lengthField);
   const kind = kinds[view.getUint8(4) - 1];

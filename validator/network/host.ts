@@ -1,22 +1,17 @@
 /** The network of one member: a libp2p host that talks to the peers on its list and to nobody else. */
 import { performance } from "node:perf_hooks";
-import type { GossipSub } from "@chainsafe/libp2p-gossipsub";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
-import { type Identify, identify } from "@libp2p/identify";
 import type { Connection, Stream } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
-import { tcp } from "@libp2p/tcp";
-import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
-import { createLibp2p, type Libp2p } from "libp2p";
 import type { Network, PeerAddress, PeerName, StreamProtocol } from "../driver/ports.ts";
 import { createDialling, type Dialling } from "./dialing.ts";
-import { createGossip, type Gossip, type GossipCounters, gossipService } from "./gossip.ts";
+import { createGossip, type Gossip, type GossipCounters } from "./gossip.ts";
 import { defaultNetworkLimits, type NetworkLimits } from "./limits.ts";
-import { muxing } from "./muxing.ts";
+import { createPeerHost } from "./peer-host.ts";
 import { createPenalties } from "./penalties.ts";
 import { createSealing } from "./seal.ts";
-import { directTls } from "./secure.ts";
+import type { NetworkStats, PeerStats } from "./stats.ts";
 import { bulkProtocol, createSession, failed, type Session, type StreamCounters, urgentProtocol } from "./streams.ts";
 
 export interface NetworkOptions {
@@ -29,29 +24,6 @@ export interface NetworkOptions {
   /** Addresses told to peers when they differ from `listen`. */
   readonly announce?: readonly string[];
   readonly limits?: Partial<NetworkLimits>;
-}
-
-/** One peer as seen now; counts since the start of the process. */
-export interface PeerStats extends Readonly<StreamCounters> {
-  readonly connected: boolean;
-  readonly requestsInFlight: number;
-  readonly queuedBytes: number;
-  /** Standing penalties. */
-  readonly penalties: number;
-  /** What penalties take off its gossip score; below −300 its messages are ignored. */
-  readonly score: number;
-  /** Milliseconds of the last ping. */
-  readonly roundTrip: number | undefined;
-}
-
-export interface NetworkStats {
-  readonly peers: Readonly<Record<PeerName, PeerStats>>;
-  readonly gossip: Readonly<GossipCounters>;
-  readonly connections: number;
-  /** Connections refused because their peer is not on the list, is banned, or is connected already. */
-  readonly refusedConnections: number;
-  readonly dialsFailed: number;
-  readonly penalties: number;
 }
 
 /** The `Network` port and what its owner needs besides. */
@@ -84,7 +56,6 @@ interface Peer {
 
 /** How often a new connection is looked at until gossip goes both ways: the library has no event for its own side. */
 const settlingMs = 5;
-const mostConnections = 1_024;
 
 /** Listens, and dials whoever `setPeers` names. Rejects when an address cannot be bound, with the reason in its message. */
 export async function createNetwork(options: NetworkOptions): Promise<RunningNetwork> {
@@ -286,47 +257,20 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
     }
   }
 
-  function createHost(): Promise<Libp2p<{ identify: Identify; gossip: GossipSub }>> {
-    return createLibp2p({
-      start: false,
-      privateKey,
-      addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
-      transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
-      connectionEncrypters: [directTls()],
-      streamMuxers: [yamux(muxing)],
-      connectionMonitor: { enabled: false },
-      connectionManager: {
-        maxConnections: mostConnections,
-        inboundConnectionThreshold: 100,
-        maxIncomingPendingConnections: 64,
-        dialTimeout: limits.dialTimeoutMs,
-        inboundUpgradeTimeout: limits.dialTimeoutMs,
-        reconnectRetries: 0,
-      },
-      connectionGater: {
-        denyDialMultiaddr: () => false,
-        denyDialPeer: (peer) => !welcome(peer.toString()),
-        denyOutboundConnection(peer) {
-          if (denyOutbound(peer.toString())) return true;
-          handshaking.add(peer.toString());
-          return false;
-        },
-        denyInboundEncryptedConnection: (peer) => denyInbound(peer.toString()),
-        denyOutboundEncryptedConnection: (peer) => denyOutbound(peer.toString()),
-        denyInboundRelayReservation: () => true,
-        denyInboundRelayedConnection: () => true,
-        denyOutboundRelayedConnection: () => true,
-        // Where peers are is configuration, not hearsay.
-        filterMultiaddrForPeer: () => false,
-      },
-      services: {
-        identify: identify({ maxObservedAddresses: 0 }),
-        gossip: gossipService(options.chainId, (name) => -penalties.of(name), limits),
-      },
-    });
-  }
-
-  const host = await createHost();
+  const host = await createPeerHost({
+    privateKey,
+    chainId: options.chainId,
+    listen: options.listen,
+    announce: options.announce ?? [],
+    limits,
+    gate: {
+      welcome,
+      denyInbound,
+      denyOutbound,
+      handshaking: (name) => void handshaking.add(name),
+    },
+    score: (name) => -penalties.of(name),
+  });
   host.addEventListener("connection:open", ({ detail }) => opened(detail));
   host.addEventListener("connection:close", ({ detail }) => closed(detail));
   for (const protocol of [urgentProtocol, bulkProtocol])

@@ -75,6 +75,8 @@ export function directTls(): (components: TLSComponents) => ConnectionEncrypter 
         const aborted = () => fail(new Error("the handshake took too long"));
         options?.signal?.addEventListener("abort", aborted);
         secured.once("error", fail);
+        // Whatever still goes wrong on a connection that is given up is nobody's to handle.
+        secured.on("error", () => {});
         secured.once("close", () => reject(new Error("closed during the handshake")));
         secured.once("secure", () => {
           verifyPeerCertificate(secured.getPeerCertificate().raw, options?.remotePeer).then((remotePeer) => {

@@ -13,7 +13,7 @@ export const urgentProtocol = "/validator-swarm/1/requests";
 export const bulkProtocol = "/validator-swarm/1/bulk";
 
 /** Largest payload on the urgent stream; larger frames take the other one. */
-export const urgentBytes = 16 * 1024;
+const urgentBytes = 16 * 1024;
 const mostErrorBytes = 256;
 const empty = new Uint8Array(0);
 

@@ -1,5 +1,5 @@
 /**
- * What execution costs: `node validator/ledger/execute.bench.ts [blocks] [batches a block]`.
+ * What execution costs: `node validator/ledger/execute.bench.ts [blocks] [batches a block] [atomic]`.
  * Messages of 1,000 payments, batches of 8,000, 1,000 accounts, every payment settles; apply and end are timed,
  * building the messages is not. `--cpu-prof` says where the time goes.
  */
@@ -58,7 +58,7 @@ function batch(): Batch {
       kind: creditTransfer,
       institution,
       zone: 0,
-      atomic: false,
+      atomic: process.argv[4] === "atomic",
       messageKey: messageKey(`m${made}`),
       chainId,
       expiry: genesis.time + 3_600_000,

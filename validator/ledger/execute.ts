@@ -170,8 +170,7 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
     const { header } = under();
     const { kind, institution, messageKey, count } = message.header;
     // A message executed before is answered by its first execution: no second set of receipts, no second chance.
-    if (keys.find(kind | messageKeyKind, institution, messageKey, 0)) return;
-    if (keys.find(kind | messageHashKind, institution, messageHash, 0)) return;
+    if (institution < state.institutions.length && wasExecuted(message, messageHash)) return;
     const codes = new Uint8Array(count);
     const credited = new Uint8Array(state.institutions.length);
     const refusal = refusalOf(message, authentic, header.time);
@@ -207,6 +206,14 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
       codes,
       creditors,
     });
+  }
+
+  function wasExecuted({ header }: PaymentMessage, messageHash: Uint8Array): boolean {
+    const { kind, institution, messageKey } = header;
+    return (
+      keys.find(kind | messageKeyKind, institution, messageKey, 0) !== undefined ||
+      keys.find(kind | messageHashKind, institution, messageHash, 0) !== undefined
+    );
   }
 
   /** Why the whole message is rejected; undefined when its payments are to be looked at. */

@@ -1,5 +1,5 @@
 /**
- * Executed keys in one flat table in memory: for tests, benchmarks and the simulator.
+ * Executed keys in one flat table in memory: for the keys of one message, for tests, benchmarks and the simulator.
  * `storage/executed-keys.ts` is the one with bounds and a seed against chosen keys.
  */
 import type { ExecutedKeys } from "./types.ts";

@@ -3,6 +3,7 @@ import type { PaymentMessage } from "../codec/payment-message.ts";
 import { recordLength } from "../codec/payment-message.ts";
 import type { AccountColumns, Accounts } from "./accounts.ts";
 import { maxBalance } from "./accounts.ts";
+import { createMemoryKeys } from "./memory-keys.ts";
 import { receiptCode } from "./receipts.ts";
 import type { ExecutedKeys } from "./types.ts";
 
@@ -139,13 +140,13 @@ export function transferAll(
   const rules = judged(context);
   const before = snapshotOf(accounts, record, count);
   const credited = context.credited.slice();
-  const seen = new Set<string>();
+  const seen = createMemoryKeys(4_096);
   let failed = -1;
   for (let i = 0; i < count && failed < 0; i++) {
     const start = i * recordLength;
-    const uetr = String.fromCharCode(...message.records.subarray(start, start + 16));
-    const repeated = seen.has(uetr) || keys.find(kind, institution, message.records, start) !== undefined;
-    seen.add(uetr);
+    const repeated =
+      !seen.add(kind, institution, message.records, start, height, i) ||
+      keys.find(kind, institution, message.records, start) !== undefined;
     const code = repeated ? duplicatePayment : judge(rules, institution, record, i * words);
     if (code === settled) move(rules, context, record, i * words);
     else {

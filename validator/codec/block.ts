@@ -22,9 +22,11 @@ export const maxBodyLength = 192 * 1024;
 const version = 1;
 const maxBatches = 1_024;
 const maxGovernance = 64;
-const maxGovernanceBytes = 64 * 1024;
+/** Most bytes of one governance transaction. */
+export const maxGovernanceBytes = 64 * 1024;
 const maxCoverage = 16;
-const maxName = 64;
+/** Most bytes of a zone's or region's name. */
+export const maxName = 64;
 
 export function encodeHeader(header: Header): Uint8Array {
   const out = writer(headerLength);

@@ -70,6 +70,11 @@ export function decodeCertificate(bytes: Uint8Array): Decoded<Certificate> {
     : refused("certificate: another spelling", "not-canonical");
 }
 
+/** A nullify names no block: with any other it would be a second spelling of the same word. */
+export function isBallot({ kind, block }: Pick<Ballot, "kind" | "block">): boolean {
+  return kind !== "nullify" || block === zeroDigest;
+}
+
 /** Reads a certificate inside another shape; undefined when it is none. */
 export function readCertificate(input: Reader): Certificate | undefined {
   const kind = voteKindOf(input.u8());
@@ -78,7 +83,7 @@ export function readCertificate(input: Reader): Certificate | undefined {
   if (length === 0 || length > maxBitmap) return undefined;
   const bitmap = input.bytes(length);
   const signature = input.bytes(signatureLength).slice();
-  if (input.failed || !kind || bitmap.at(-1) === 0) return undefined;
+  if (input.failed || !kind || bitmap.at(-1) === 0 || !isBallot({ kind, block: at.block })) return undefined;
   return { kind, ...at, signers: fromBitmap(bitmap), signature };
 }
 

@@ -3,7 +3,7 @@
  * Leaves are 32 bytes, padded with zero leaves to a power of two; a published root is mixed with the count.
  */
 import { hash, hashInto } from "@chainsafe/hashtree";
-import { writeU64 } from "./bytes.ts";
+import { bytesEqual, writeU64 } from "./bytes.ts";
 
 /** All levels of a tree, leaves first, the root last: 64·leaves − 32 bytes. */
 export interface MerkleTree {
@@ -97,7 +97,7 @@ export function provesLeaf(
   index: number,
   path: Uint8Array,
 ): boolean {
-  if (index < 0 || index >= count || path.length !== 32 * Math.log2(widthOf(count))) return false;
-  const found = mixedRoot(rootFromPath(leaf, index, path), count);
-  return found.every((byte, i) => byte === root[i]);
+  if (!Number.isSafeInteger(count) || !Number.isSafeInteger(index) || index < 0 || index >= count) return false;
+  if (leaf.length !== 32 || path.length !== 32 * Math.log2(widthOf(count))) return false;
+  return bytesEqual(mixedRoot(rootFromPath(leaf, index, path), count), root);
 }

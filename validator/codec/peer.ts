@@ -3,6 +3,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import {
   BroadcastSchema,
+  type BatchAnnouncement as WireAnnouncement,
   type Block as WireBlock,
   type Broadcast as WireBroadcast,
   type Proposal as WireProposal,
@@ -10,8 +11,16 @@ import {
 } from "../../proto/validator/v1/peer_pb.js";
 import type { Block, Broadcast, Certificate, Digest, Proposal, SeatIndex, Vote } from "../consensus/types.ts";
 import { digest, epoch, seatIndex, view } from "../consensus/types.ts";
-import { decodeBlock, encodeBlock } from "./block.ts";
-import { decodeCertificate, encodeCertificate, signatureLength, voteKindCode, voteKindOf } from "./certificate.ts";
+import { maxBatchBytes, maxBatchPayments } from "./batch.ts";
+import { decodeBlock, encodeBlock, maxGovernanceBytes, maxName } from "./block.ts";
+import {
+  decodeCertificate,
+  encodeCertificate,
+  isBallot,
+  signatureLength,
+  voteKindCode,
+  voteKindOf,
+} from "./certificate.ts";
 import { type Decoded, decoded, refused } from "./result.ts";
 
 /** "These members hold this batch durably", said by its maker. */
@@ -82,17 +91,15 @@ export function decodeGossip(bytes: Uint8Array): Decoded<Gossip> {
       return map(decodeVote(wire.content.value), (vote) => ({ kind: "vote", vote }));
     case "certificate":
       return map(decodeCertificate(wire.content.value), (certificate) => ({ kind: "certificate", certificate }));
-    case "batch": {
-      const { digest: name, holders, payments, bytes: size, zone } = wire.content.value;
-      if (name.length !== 32 || holders.length > maxHolders || zone.length > 64)
-        return refused("batch announcement: out of bounds");
-      return decoded({
-        kind: "batch",
-        batch: { digest: digest(bytesToHex(name)), payments, bytes: size, zone, holders: holders.map(seatIndex) },
-      });
+    case "batch":
+      return map(decodeAnnouncement(wire.content.value), (batch) => ({ kind: "batch", batch }));
+    case "governance": {
+      const { transaction } = wire.content.value;
+      // A block could not carry a larger one.
+      return transaction.length > maxGovernanceBytes
+        ? refused("governance: too large", "too-large")
+        : decoded({ kind: "governance", transaction });
     }
-    case "governance":
-      return decoded({ kind: "governance", transaction: wire.content.value.transaction });
     case undefined:
       return refused("gossip: empty");
   }
@@ -120,16 +127,27 @@ function decodeProposal(wire: WireProposal): Decoded<Proposal> {
   return decoded({ block: block.value, signature: wire.signature, finalization: finalization.value });
 }
 
+function decodeAnnouncement(wire: WireAnnouncement): Decoded<BatchAnnouncement> {
+  const { digest: name, holders, payments, bytes, zone } = wire;
+  if (name.length !== 32 || holders.length > maxHolders || zone.length > maxName)
+    return refused("batch announcement: not its layout");
+  if (payments > maxBatchPayments || bytes > maxBatchBytes)
+    return refused("batch announcement: too large", "too-large");
+  return decoded({ digest: digest(bytesToHex(name)), payments, bytes, zone, holders: holders.map(seatIndex) });
+}
+
 function decodeVote(wire: WireVote): Decoded<Vote> {
   const kind = voteKindOf(wire.kind);
   if (!kind || wire.block.length !== 32 || wire.signature.length !== signatureLength)
     return refused("vote: not its layout");
   if (wire.epoch > maxNumber || wire.view > maxNumber) return refused("vote: number out of bounds");
+  const block = digest(bytesToHex(wire.block));
+  if (!isBallot({ kind, block })) return refused("vote: a nullify names no block", "not-canonical");
   return decoded({
     kind,
     epoch: epoch(Number(wire.epoch)),
     view: view(Number(wire.view)),
-    block: digest(bytesToHex(wire.block)),
+    block,
     signer: seatIndex(wire.signer),
     signature: wire.signature,
   });

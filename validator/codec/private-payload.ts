@@ -18,8 +18,11 @@ export interface PrivateItem {
   readonly content: Uint8Array;
 }
 
-export function privateLeaf({ salt, content }: PrivateItem): Uint8Array {
-  return sha256(concat(salt, content));
+/** sha256; callers outside the cores may hand in a native one, which is three times as fast. */
+export type Sha256 = (bytes: Uint8Array) => Uint8Array;
+
+export function privateLeaf({ salt, content }: PrivateItem, hash: Sha256 = sha256): Uint8Array {
+  return hash(concat(salt, content));
 }
 
 /** The first 24 bytes of the leaf: the record's commitment. */
@@ -28,7 +31,7 @@ export function commitment(item: PrivateItem): Uint8Array {
 }
 
 export function privateRoot(items: readonly PrivateItem[]): Uint8Array {
-  return merkleRoot(concat(...items.map(privateLeaf)));
+  return merkleRoot(concat(...items.map((item) => privateLeaf(item))));
 }
 
 export function encodePrivatePayload(items: readonly PrivateItem[]): Uint8Array {
@@ -58,11 +61,12 @@ export function decodePrivatePayload(bytes: Uint8Array): Decoded<readonly Privat
 }
 
 /** Is this the payload that the message commits to, in its root and in each record? */
-export function matchesMessage(message: PaymentMessage, items: readonly PrivateItem[]): boolean {
-  if (items.length !== message.header.count || !bytesEqual(privateRoot(items), message.header.privateRoot))
-    return false;
-  return items.every((item, i) => {
+export function matchesMessage(message: PaymentMessage, items: readonly PrivateItem[], hash: Sha256 = sha256): boolean {
+  if (items.length !== message.header.count) return false;
+  const leaves = items.map((item) => privateLeaf(item, hash));
+  const committed = leaves.every((leaf, i) => {
     const start = i * recordLength + recordOffset.commitment;
-    return bytesEqual(commitment(item), message.records.subarray(start, start + 24));
+    return bytesEqual(leaf.subarray(0, 24), message.records.subarray(start, start + 24));
   });
+  return committed && bytesEqual(merkleRoot(concat(...leaves)), message.header.privateRoot);
 }

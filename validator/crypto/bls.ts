@@ -4,10 +4,12 @@
  */
 import blst from "@chainsafe/blst";
 import { hexToBytes } from "@noble/hashes/utils.js";
-import { domain, revealBytes, signedBytes } from "../codec/certificate.ts";
+import { domain, revealBytes, signatureLength, signedBytes } from "../codec/certificate.ts";
 import { powerOf, totals } from "../consensus/power.ts";
 import type { Ballot, Certificate, Epoch, EpochConfig, SeatIndex, Verified, View, Vote } from "../consensus/types.ts";
 import { sha256 } from "./hash.ts";
+
+const publicKeyLength = 48;
 
 /** The signing half of a member. */
 export interface BlsSigner {
@@ -64,45 +66,63 @@ export type Assembly =
   /** These members' signatures are bad; the others' were not aggregated. */
   | { readonly kind: "bad"; readonly bad: readonly SeatIndex[] };
 
-/** Aggregates votes on one ballot and verifies them once; on failure finds the bad ones by bisection. */
+/**
+ * A certificate from a quorum's votes on one ballot: aggregated and verified once; on failure the bad ones are found by
+ * bisection. Throws when the votes are not those of distinct members with a quorum's power: the core counts before it asks.
+ */
 export function assemble(members: MemberKeys, ballot: Ballot, votes: readonly Vote[]): Assembly {
+  const { config } = members;
+  const signers = votes.map((vote) => vote.signer).sort((a, b) => a - b);
+  if (!ascending(signers)) throw new Error("a certificate is assembled from one vote a member");
+  if (powerOf(config, signers) < totals(config.members, config.faultModel).quorum)
+    throw new Error("a certificate is assembled from a quorum");
+  const added = aggregate(members, ballot, votes);
+  if (added.kind === "bad") return added;
+  const { kind, epoch, view, block } = ballot;
+  const signature = added.signature.toBytes();
+  return { kind: "assembled", certificate: verified({ kind, epoch, view, block, signers, signature }) };
+}
+
+/** Adds late votes of members who have not signed yet: the votes are verified, the certificate was before. */
+export function extend(members: MemberKeys, certificate: Verified<Certificate>, votes: readonly Vote[]): Assembly {
+  const fresh = votes.filter((vote) => !certificate.signers.includes(vote.signer));
+  if (fresh.length === 0) return { kind: "assembled", certificate };
+  const signers = [...certificate.signers, ...fresh.map((vote) => vote.signer)].sort((a, b) => a - b);
+  if (!ascending(signers)) throw new Error("a certificate is extended by one vote a member");
+  const added = aggregate(members, certificate, fresh);
+  if (added.kind === "bad") return added;
+  const parts = [blst.Signature.fromBytes(certificate.signature), added.signature];
+  const signature = blst.aggregateSignatures(parts).toBytes();
+  return { kind: "assembled", certificate: verified({ ...certificate, signers, signature }) };
+}
+
+type Aggregate =
+  | { readonly kind: "good"; readonly signature: blst.Signature }
+  | { readonly kind: "bad"; readonly bad: readonly SeatIndex[] };
+
+/** The verified aggregate of these votes, of whatever power. */
+function aggregate(members: MemberKeys, ballot: Ballot, votes: readonly Vote[]): Aggregate {
   const message = signedBytes(ballot.kind, members.config.chainId, ballot);
-  const parsed = votes.map((vote) => ({ signer: vote.signer, signature: parseSignature(vote.signature) }));
+  const parsed = votes.map((vote) => ({ signer: vote.signer, signature: parseUnchecked(vote.signature) }));
   const usable = parsed.filter((vote): vote is Parsed => vote.signature !== undefined);
   if (usable.length < votes.length) {
     const unparsable = parsed.filter((vote) => vote.signature === undefined).map((vote) => vote.signer);
     return { kind: "bad", bad: [...unparsable, ...bisect(members, message, usable)] };
   }
   const signature = aggregateVerified(members, message, usable);
-  if (!signature) return { kind: "bad", bad: bisect(members, message, usable) };
-  const signers = usable.map((vote) => vote.signer).sort((a, b) => a - b);
-  const { kind, epoch, view, block } = ballot;
-  return {
-    kind: "assembled",
-    certificate: verified({ kind, epoch, view, block, signers, signature: signature.toBytes() }),
-  };
+  return signature ? { kind: "good", signature } : { kind: "bad", bad: bisect(members, message, usable) };
 }
 
-/** Adds late votes to a certificate: they are verified alone, the certificate was before. */
-export function extend(members: MemberKeys, certificate: Verified<Certificate>, votes: readonly Vote[]): Assembly {
-  const fresh = votes.filter((vote) => !certificate.signers.includes(vote.signer));
-  const added = assemble(members, certificate, fresh);
-  if (added.kind === "bad") return added;
-  const parts = [certificate.signature, added.certificate.signature].map((bytes) => blst.Signature.fromBytes(bytes));
-  const signature = blst.aggregateSignatures(parts).toBytes();
-  const signers = [...certificate.signers, ...added.certificate.signers].sort((a, b) => a - b);
-  return { kind: "assembled", certificate: verified({ ...certificate, signers, signature }) };
+/** Strictly: no seat twice. */
+function ascending(signers: readonly SeatIndex[]): boolean {
+  return signers.every((seat, i) => i === 0 || (signers[i - 1] ?? 0) < seat);
 }
 
 /** A certificate from a peer or the disk; undefined unless a quorum of its epoch's set signed it. */
 export function verifyCertificate(members: MemberKeys, certificate: Certificate): Verified<Certificate> | undefined {
   const { config, keys } = members;
   const { signers, epoch } = certificate;
-  if (
-    epoch !== config.epoch ||
-    !signers.every((seat, i) => seat < keys.length && (i === 0 || (signers[i - 1] ?? 0) < seat))
-  )
-    return undefined;
+  if (epoch !== config.epoch || !ascending(signers) || signers.some((seat) => seat >= keys.length)) return undefined;
   if (powerOf(config, signers) < totals(config.members, config.faultModel).quorum) return undefined;
   const signature = parseSignature(certificate.signature);
   if (!signature) return undefined;
@@ -154,6 +174,8 @@ function aggregateVerified(
     message,
     votes.map((vote) => keyOf(members, vote.signer)),
     signature,
+    // The subgroup is checked once, of the sum: what verifies is right, whatever its parts were.
+    true,
   )
     ? signature
     : undefined;
@@ -174,6 +196,8 @@ function keyOf(members: MemberKeys, seat: SeatIndex): blst.PublicKey {
 }
 
 function parsePublicKey(bytes: Uint8Array): blst.PublicKey | undefined {
+  // Compressed only: the library reads the uncompressed spelling too.
+  if (bytes.length !== publicKeyLength) return undefined;
   try {
     return blst.PublicKey.fromBytes(bytes, true);
   } catch {
@@ -183,8 +207,19 @@ function parsePublicKey(bytes: Uint8Array): blst.PublicKey | undefined {
 }
 
 function parseSignature(bytes: Uint8Array): blst.Signature | undefined {
+  if (bytes.length !== signatureLength) return undefined;
   try {
     return blst.Signature.fromBytes(bytes, true);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A point of the curve, not yet known to be of the group: for sums that are checked whole. */
+function parseUnchecked(bytes: Uint8Array): blst.Signature | undefined {
+  if (bytes.length !== signatureLength) return undefined;
+  try {
+    return blst.Signature.fromBytes(bytes, false);
   } catch {
     return undefined;
   }

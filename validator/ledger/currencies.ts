@@ -45,10 +45,13 @@ export const currencies: readonly Currency[] = rows.map(([alpha, numeric, minorD
   minorDigits,
 }));
 
+const byAlpha = new Map(currencies.map((currency) => [currency.alpha, currency]));
+const byNumeric = new Map(currencies.map((currency) => [currency.numeric, currency]));
+
 export function currencyByAlpha(alpha: string): Currency | undefined {
-  return currencies.find((currency) => currency.alpha === alpha);
+  return byAlpha.get(alpha);
 }
 
 export function currencyByNumeric(numeric: number): Currency | undefined {
-  return currencies.find((currency) => currency.numeric === numeric);
+  return byNumeric.get(numeric);
 }

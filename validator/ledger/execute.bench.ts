@@ -1,6 +1,6 @@
 /**
- * What execution costs: `node validator/ledger/execute.bench.ts [blocks] [batches a block] [atomic]`.
- * Messages of 1,000 payments, batches of 8,000, 1,000 accounts, every payment settles; apply and end are timed,
+ * What execution costs: `node validator/ledger/execute.bench.ts [blocks] [batches a block] [payments a message] [atomic]`.
+ * Messages of 1,000 payments, batches of at most 8,000, 1,000 accounts, every payment settles; apply and end are timed,
  * building the messages is not. `--cpu-prof` says where the time goes.
  */
 import { randomFillSync } from "node:crypto";
@@ -14,6 +14,9 @@ import { testGenesis } from "./testing/chain.ts";
 
 const blocks = Number(process.argv[2] ?? 60);
 const batchesPerBlock = Number(process.argv[3] ?? 4);
+const payments = Number(process.argv[4] ?? 1_000);
+/** As many messages as a batch of 512 KiB holds. */
+const messagesPerBatch = Math.floor(Math.min(8_000 / payments, (512 * 1024 - 16) / (224 + 64 * payments)));
 const institutions = 50;
 const accountsEach = 20;
 const currencies = "AED AUD BGN BHD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF INR ISK JPY KRW KWD MXN".split(" ");
@@ -39,12 +42,12 @@ const numeric = Array.from(ledger.accounts.currency);
 
 let made = 0;
 function batch(): Batch {
-  const messages = Array.from({ length: 8 }, () => {
+  const messages = Array.from({ length: messagesPerBatch }, () => {
     const institution = made++ % institutions;
-    const records = new Uint8Array(1_000 * recordLength);
+    const records = new Uint8Array(payments * recordLength);
     randomFillSync(records);
     const fields = new DataView(records.buffer);
-    for (let i = 0; i < 1_000; i++) {
+    for (let i = 0; i < payments; i++) {
       const row = fields.getUint32(64 * i + 16, true) % accountsEach;
       const debtor = row * institutions + institution;
       const other = (institution + 1 + (fields.getUint32(64 * i + 20, true) % (institutions - 1))) % institutions;
@@ -58,7 +61,7 @@ function batch(): Batch {
       kind: creditTransfer,
       institution,
       zone: 0,
-      atomic: process.argv[4] === "atomic",
+      atomic: process.argv[5] === "atomic",
       messageKey: messageKey(`m${made}`),
       chainId,
       expiry: genesis.time + 3_600_000,
@@ -71,6 +74,7 @@ function batch(): Batch {
   return buildBatch(0, messages);
 }
 
+const perBlock = batchesPerBlock * messagesPerBatch * payments;
 const times: { readonly apply: number; readonly end: number }[] = [];
 for (let i = 1; i <= blocks; i++) {
   const batches = Array.from({ length: batchesPerBlock }, batch);
@@ -101,9 +105,8 @@ for (let i = 1; i <= blocks; i++) {
   const applied = performance.now();
   const { messages } = ledger.end();
   const done = performance.now();
-  if (messages.some(({ payments, settled }) => payments !== settled)) throw new Error("a payment did not settle");
-  const payments = batchesPerBlock * 8_000;
-  times.push({ apply: (1e3 * (applied - start)) / payments, end: (1e3 * (done - applied)) / payments });
+  if (messages.some((message) => message.payments !== message.settled)) throw new Error("a payment did not settle");
+  times.push({ apply: (1e3 * (applied - start)) / perBlock, end: (1e3 * (done - applied)) / perBlock });
 }
 const warm = times.slice(Math.floor(blocks / 3));
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
@@ -111,7 +114,7 @@ const row = (name: string, values: readonly number[]) =>
   console.log(
     `${name.padEnd(12)} ${Math.min(...values).toFixed(3)} ${median(values).toFixed(3)} ${Math.max(...values).toFixed(3)}`,
   );
-console.log(`µs per payment (min, median, max of ${warm.length} blocks of ${batchesPerBlock * 8_000})`);
+console.log(`µs per payment (min, median, max of ${warm.length} blocks of ${perBlock})`);
 row(
   "apply",
   warm.map(({ apply }) => apply),

@@ -95,7 +95,9 @@ export function handOver(
   // In the crash model nobody lies: one member of the trusted set is enough.
   const doubtful = trusted.faultModel === "Byzantine" ? totals(trusted.members, trusted.faultModel).fault : 0;
   if (signed <= doubtful) return no(`${signed} power of the set trusted before signed for epoch ${header.epoch}`);
-  for (const [seat, member] of set.members.entries()) {
+  for (const seat of finalization.signers) {
+    const member = set.members[seat];
+    if (!member) return no("a signer is not in the set");
     if (trustedPower(seat) > 0) continue;
     if (!possessionHolds(member, set.possession[seat] ?? "", anchor.provesPossession))
       return no(`the proof of possession of ${member.id} is not its key's`);

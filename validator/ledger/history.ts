@@ -7,6 +7,7 @@ import { concat, reader, writer } from "../codec/bytes.ts";
 import {
   type MerkleTree,
   merklePath,
+  merkleRoot,
   merkleTree,
   mixedRoot,
   provesLeaf,
@@ -44,9 +45,9 @@ export interface HistoryPath {
 
 export function createHistory(encoded?: Uint8Array): History {
   let count = 0;
-  /** Bare roots of closed eras. */
-  let closed: Uint8Array[] = [];
-  let closedRoot = closedRootOf([]);
+  /** Bare roots of closed eras, one after the other: an old chain has hundreds of thousands. */
+  let closed: Uint8Array = new Uint8Array(0);
+  let closedRoot = merkleRoot(closed);
   /** Leaves of the newest closed eras, by era. */
   const leaves = new Map<number, Uint8Array>();
   let nodes = emptyEra();
@@ -59,14 +60,14 @@ export function createHistory(encoded?: Uint8Array): History {
     const era = count / eraBlocks - 1;
     leaves.set(era, nodes.slice(0, eraBlocks * 32));
     leaves.delete(era - erasKept);
-    closed = [...closed, nodes.slice(nodes.length - 32)];
-    closedRoot = closedRootOf(closed);
+    closed = concat(closed, currentRoot());
+    closedRoot = merkleRoot(closed);
     nodes = emptyEra();
   }
 
   /** The era's tree as it was when the history had `at` leaves. */
   function treeOf(era: number, at: number): MerkleTree | undefined {
-    const kept = era === closed.length ? nodes.subarray(0, eraBlocks * 32) : leaves.get(era);
+    const kept = era === closed.length / 32 ? nodes.subarray(0, eraBlocks * 32) : leaves.get(era);
     const present = Math.min(eraBlocks, at - era * eraBlocks);
     if (!kept || present < 0) return undefined;
     const then = new Uint8Array(eraBlocks * 32);
@@ -84,22 +85,22 @@ export function createHistory(encoded?: Uint8Array): History {
     root: () => historyRoot(closedRoot, currentRoot(), count),
     path(index, at) {
       if (index < 0 || index >= at || at > count) return undefined;
-      const closedThen = closed.slice(0, Math.floor(at / eraBlocks));
+      const erasThen = Math.floor(at / eraBlocks);
+      const closedThen = closed.subarray(0, 32 * erasThen);
       const era = Math.floor(index / eraBlocks);
       const eraTree = treeOf(era, at);
-      const openTree = treeOf(closedThen.length, at);
+      const openTree = treeOf(erasThen, at);
       if (!eraTree || !openTree) return undefined;
       const inside = merklePath(eraTree, index % eraBlocks);
-      const current = era === closedThen.length;
-      const erasTree = merkleTree(concat(...closedThen));
-      const eras = current ? new Uint8Array(0) : merklePath(erasTree, era);
-      const other = current ? closedRootOf(closedThen) : treeRoot(openTree).slice();
+      const current = era === erasThen;
+      const eras = current ? new Uint8Array(0) : merklePath(merkleTree(closedThen), era);
+      const other = current ? merkleRoot(closedThen) : treeRoot(openTree).slice();
       return { era: inside, current, eras, other, count: at };
     },
     encode() {
-      const out = writer(64 + closed.length * 32 + (count % eraBlocks) * 32);
+      const out = writer(64 + closed.length + (count % eraBlocks) * 32);
       out.u64(count);
-      for (const root of closed) out.bytes(root);
+      out.bytes(closed);
       out.bytes(nodes.subarray(0, (count % eraBlocks) * 32));
       return out.finish();
     },
@@ -109,16 +110,11 @@ export function createHistory(encoded?: Uint8Array): History {
   function restore(bytes: Uint8Array): void {
     const input = reader(bytes);
     const total = input.u64();
-    closed = Array.from({ length: Math.floor(total / eraBlocks) }, () => input.bytes(32).slice());
-    closedRoot = closedRootOf(closed);
-    count = closed.length * eraBlocks;
+    closed = input.bytes(32 * Math.floor(total / eraBlocks)).slice();
+    closedRoot = merkleRoot(closed);
+    count = (closed.length / 32) * eraBlocks;
     while (count < total) append(input.bytes(32));
   }
-}
-
-/** Published root of the closed eras' bare roots. */
-function closedRootOf(eras: readonly Uint8Array[]): Uint8Array {
-  return mixedRoot(eras.length === 0 ? new Uint8Array(32) : treeRoot(merkleTree(concat(...eras))), eras.length);
 }
 
 function emptyEra(): Uint8Array {

@@ -27,9 +27,9 @@ export function checkInvariants(state: ChainState, accounts: Accounts): void {
     low[code] = (low[code] as number) + (units - upper * half);
   }
   for (let code = 0; code < codes; code++) {
-    const alpha = currencyByNumeric(code)?.alpha ?? "";
-    const issued = state.issued[alpha] ?? 0;
     const held = (high[code] as number) * half + (low[code] as number);
+    const alpha = currencyByNumeric(code)?.alpha ?? "";
+    const issued = alpha === "" ? 0 : (state.issued[alpha] ?? 0);
     if (held !== issued) throw new Error(`currency ${code} ${alpha}: accounts hold ${held}, issued were ${issued}`);
   }
 }

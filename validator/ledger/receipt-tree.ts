@@ -5,7 +5,7 @@
  */
 import { hash } from "@chainsafe/hashtree";
 import { concat, viewOf, writeU64 } from "../codec/bytes.ts";
-import { hashChunks, merkleRoot } from "../codec/merkle.ts";
+import { hashChunks, merkleRoot, merkleTree, treeRoot } from "../codec/merkle.ts";
 import { type PaymentMessage, recordLength } from "../codec/payment-message.ts";
 import { receiptCode } from "./receipts.ts";
 
@@ -65,16 +65,26 @@ export interface ReceiptPlace extends ReceiptBlock {
  */
 export function messageLeaf(recordsRoot: Uint8Array, codesRoot: Uint8Array, place: ReceiptPlace): Uint8Array {
   const chunk = new Uint8Array(64);
-  const view = viewOf(chunk);
   chunk.set(codesRoot, 0);
-  view.setUint32(32, place.institution, true);
-  view.setUint16(36, place.kind, true);
-  view.setUint16(38, place.zone, true);
-  view.setUint32(40, place.first, true);
-  view.setUint32(44, place.receipts, true);
-  writeU64(view, 48, place.height);
-  writeU64(view, 56, place.time);
+  writePlace(viewOf(chunk), 0, place);
   return hash(concat(recordsRoot, hash(chunk)));
+}
+
+/** The half of a chunk that follows the codesRoot; the chunk begins at `at`. */
+function writePlace(view: DataView, at: number, place: ReceiptPlace): void {
+  view.setUint32(at + 32, place.institution, true);
+  view.setUint16(at + 36, place.kind, true);
+  view.setUint16(at + 38, place.zone, true);
+  view.setUint32(at + 40, place.first, true);
+  view.setUint32(at + 44, place.receipts, true);
+  writeU64(view, at + 48, place.height);
+  writeU64(view, at + 56, place.time);
+}
+
+/** Bare root and count of one tree of many, as the chunk that `mixedRoot` hashes; the chunk begins at `at`. */
+function writeMixed(chunks: Uint8Array, view: DataView, at: number, leaves: Uint8Array): void {
+  chunks.set(leaves.length === 32 ? leaves : treeRoot(merkleTree(leaves)), at);
+  writeU64(view, at + 32, leaves.length / 32);
 }
 
 /** The codes as leaves of 32, the last padded with zeros. */
@@ -105,13 +115,23 @@ export function receiptLeaves(
   block: ReceiptBlock,
 ): Uint8Array {
   const receipts = sources.reduce((sum, source) => sum + source.codes.length, 0);
+  // All messages side by side, so that each step is one call of the hashing library.
+  const chunks = new Uint8Array(64 * sources.length);
+  const view = viewOf(chunks);
+  for (const [i, { codes }] of sources.entries()) writeMixed(chunks, view, 64 * i, codeLeaves(codes));
+  const codesRoots = hashChunks(chunks);
   let first = 0;
-  const messages = sources.map(({ institution, kind, zone, recordsRoot, codes }) => {
-    const place = { ...block, institution, kind, zone, first, receipts };
+  for (const [i, { institution, kind, zone, codes }] of sources.entries()) {
+    chunks.set(codesRoots.subarray(32 * i, 32 * i + 32), 64 * i);
+    writePlace(view, 64 * i, { ...block, institution, kind, zone, first, receipts });
     first += codes.length;
-    return messageLeaf(recordsRoot, merkleRoot(codeLeaves(codes)), place);
-  });
-  return concat(...messages, ...governance.map((receipt) => governanceLeaf(receipt, block)));
+  }
+  const places = hashChunks(chunks);
+  for (const [i, { recordsRoot }] of sources.entries()) {
+    chunks.set(recordsRoot, 64 * i);
+    chunks.set(places.subarray(32 * i, 32 * i + 32), 64 * i + 32);
+  }
+  return concat(hashChunks(chunks), ...governance.map((receipt) => governanceLeaf(receipt, block)));
 }
 
 /** The published root over receipt leaves; of an empty block too. */
@@ -142,35 +162,51 @@ export function consumption(codes: Uint8Array): "id" | "bytes" | "nothing" {
  * mixed Merkle root of the settled payments' UETRs, four to a chunk of 64 bytes.
  */
 export function keysDigest(sources: readonly ReceiptSource[]): Uint8Array {
-  const leaves: Uint8Array[] = [];
-  for (const source of sources) {
-    const consumed = consumption(source.codes);
-    if (consumed === "nothing") continue;
-    const uetrs = settledUetrs(source);
-    const chunk = new Uint8Array(64);
-    const view = viewOf(chunk);
-    chunk.set(merkleRoot(hashChunks(uetrs.padded)), 0);
-    view.setUint32(32, source.institution, true);
-    view.setUint16(36, source.kind, true);
-    view.setUint16(38, consumed === "id" ? 1 : 2, true);
-    view.setUint32(40, uetrs.count, true);
-    chunk.set((consumed === "id" ? source.messageKey : source.messageHash).subarray(0, 16), 48);
-    leaves.push(hash(chunk));
+  const consuming = sources.filter(({ codes }) => consumption(codes) !== "nothing");
+  const settled = consuming.map(({ codes }) => countSettled(codes));
+  const chunksOf = (count: number) => Math.ceil(count / 4);
+  const uetrs = new Uint8Array(64 * settled.reduce((sum, count) => sum + chunksOf(count), 0));
+  let at = 0;
+  for (const [i, source] of consuming.entries()) {
+    copySettled(source, uetrs, at);
+    at += 64 * chunksOf(settled[i] ?? 0);
   }
-  return merkleRoot(concat(...leaves));
+  const leaves = hashChunks(uetrs);
+  const chunks = new Uint8Array(64 * consuming.length);
+  const view = viewOf(chunks);
+  let from = 0;
+  for (const [i, count] of settled.entries()) {
+    const to = from + 32 * chunksOf(count);
+    writeMixed(chunks, view, 64 * i, leaves.subarray(from, to));
+    from = to;
+  }
+  const roots = hashChunks(chunks);
+  chunks.fill(0);
+  for (const [i, { institution, kind, codes, messageKey, messageHash }] of consuming.entries()) {
+    const byId = consumption(codes) === "id";
+    chunks.set(roots.subarray(32 * i, 32 * i + 32), 64 * i);
+    view.setUint32(64 * i + 32, institution, true);
+    view.setUint16(64 * i + 36, kind, true);
+    view.setUint16(64 * i + 38, byId ? 1 : 2, true);
+    view.setUint32(64 * i + 40, settled[i] ?? 0, true);
+    chunks.set((byId ? messageKey : messageHash).subarray(0, 16), 64 * i + 48);
+  }
+  return merkleRoot(hashChunks(chunks));
 }
 
-/** UETRs of the settled payments one after the other, padded with zeros to whole chunks. */
-function settledUetrs({ records, codes }: ReceiptSource): { readonly padded: Uint8Array; readonly count: number } {
+function countSettled(codes: Uint8Array): number {
   let count = 0;
   for (let i = 0; i < codes.length; i++) if (codes[i] === 0) count += 1;
-  const padded = new Uint8Array(64 * Math.ceil(count / 4));
-  let at = 0;
+  return count;
+}
+
+/** UETRs of the settled payments one after the other. */
+function copySettled({ records, codes }: ReceiptSource, into: Uint8Array, start: number): void {
+  let at = start;
   for (let i = 0; i < codes.length; i++) {
     if (codes[i] !== 0) continue;
     const from = recordLength * i;
-    for (let byte = 0; byte < 16; byte++) padded[at + byte] = records[from + byte] as number;
+    for (let byte = 0; byte < 16; byte++) into[at + byte] = records[from + byte] as number;
     at += 16;
   }
-  return { padded, count };
 }

@@ -4,6 +4,7 @@ import { hashChunks, merkleRoot } from "../codec/merkle.ts";
 import { type AccountFields, createAccounts, readAccount, writeAccount } from "./accounts.ts";
 import { createHistory, decodeHistory, eraBlocks, historyRootOf } from "./history.ts";
 import { createMemoryKeys } from "./memory-keys.ts";
+import { codeLeaves, keysDigest, messageLeaf, receiptLeaves } from "./receipt-tree.ts";
 
 const money = fc.oneof(fc.nat(), fc.constant(Number.MAX_SAFE_INTEGER));
 const limit = fc.oneof(money, fc.constant(Number.POSITIVE_INFINITY));
@@ -141,4 +142,39 @@ test("executed keys in memory behave like a map", () => {
     }),
     { numRuns: 200 },
   );
+});
+
+test("a block may have more messages than a call may have arguments", () => {
+  const source = {
+    kind: 1,
+    institution: 3,
+    zone: 0,
+    messageKey: new Uint8Array(32).fill(1),
+    messageHash: new Uint8Array(32).fill(2),
+    recordsRoot: new Uint8Array(32).fill(3),
+    records: new Uint8Array(64).fill(4),
+    codes: new Uint8Array(1),
+  };
+  const sources = Array.from({ length: 200_000 }, () => source);
+  const block = { height: 7, time: 8 };
+  const leaves = receiptLeaves(sources, [], block);
+  const place = { ...block, institution: 3, kind: 1, zone: 0, first: 199_999, receipts: 200_000 };
+  expect(leaves.subarray(-32)).toEqual(messageLeaf(source.recordsRoot, merkleRoot(codeLeaves(source.codes)), place));
+  expect(keysDigest(sources)).not.toEqual(keysDigest(sources.slice(1)));
+});
+
+test("a history of a hundred thousand eras opens, proves and goes on", () => {
+  const eras = 130_000;
+  const encoded = new Uint8Array(8 + 32 * eras);
+  const view = new DataView(encoded.buffer);
+  const count = eras * eraBlocks;
+  view.setUint32(0, count >>> 0, true);
+  view.setUint32(4, Math.floor(count / 2 ** 32), true);
+  const history = decodeHistory(encoded);
+  if (!history) throw new Error("it is one");
+  const leaf = new Uint8Array(32).fill(5);
+  history.append(leaf);
+  const path = history.path(count, count + 1);
+  expect(path && historyRootOf(leaf, count, path)).toEqual(history.root());
+  expect(history.path(0, count + 1)).toBeUndefined();
 });

@@ -39,7 +39,7 @@ const rows: readonly (readonly [string, number, number])[] = [
   ["ZAR", 710, 2],
 ];
 
-export const currencies: readonly Currency[] = rows.map(([alpha, numeric, minorDigits]) => ({
+const currencies: readonly Currency[] = rows.map(([alpha, numeric, minorDigits]) => ({
   alpha,
   numeric,
   minorDigits,

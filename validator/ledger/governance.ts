@@ -27,7 +27,7 @@ const account = { institution: bic, currency };
 const governed = parameterTable.map((row) => row.name);
 
 /** What a transaction asks for. Amounts are minor units. */
-export const actionSchema = z.discriminatedUnion("kind", [
+const actionSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("add-institution"), institution: institutionSchema }),
   z.strictObject({ kind: z.literal("suspend-institution"), bic }),
   z.strictObject({ kind: z.literal("resume-institution"), bic }),

@@ -23,7 +23,7 @@ export interface SnapshotContent {
 }
 
 /** Parts fit a stream's frame. */
-export const partLength = 512 * 1024;
+const partLength = 512 * 1024;
 const magic = utf8ToBytes("VSS1");
 
 export function encodeSnapshot(content: SnapshotContent): readonly Uint8Array[] {

@@ -9,7 +9,7 @@ import type { ChainState, ValidatorSet } from "./chain-state.ts";
 import { canonicalJson } from "./genesis.ts";
 
 /** The components in their order. */
-export const components = [
+const components = [
   "position",
   "accounts",
   "history",

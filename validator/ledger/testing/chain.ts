@@ -18,7 +18,7 @@ import { type Genesis, type GenesisDocument, parseGenesis } from "../genesis.ts"
 import { createMemoryKeys } from "../memory-keys.ts";
 import type { ExecutedBlock, ExecutedKeys } from "../types.ts";
 
-export const bics = ["QSWADEFFXXX", "QSWBUS33XXX", "QSWCSGSGXXX", "QSWDSESSXXX"] as const;
+const bics = ["QSWADEFFXXX", "QSWBUS33XXX", "QSWCSGSGXXX", "QSWDSESSXXX"] as const;
 const seed = (n: number, bytes: number) => n.toString(16).padStart(2 * bytes, "0");
 
 export function testGenesis(changes: Partial<GenesisDocument> = {}): {
@@ -132,7 +132,7 @@ export interface PaymentFields extends Partial<Omit<PaymentRecord, "uetr">> {
 }
 
 /** Records of payments from account 0 to 2 (both EUR) unless said otherwise. */
-export function records(payments: readonly PaymentFields[]): Uint8Array {
+function records(payments: readonly PaymentFields[]): Uint8Array {
   const bytes = new Uint8Array(payments.length * recordLength);
   for (const [i, { id, ...fields }] of payments.entries()) {
     const record = {

@@ -2,7 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { type Digest, digest } from "../consensus/types.ts";
-import { bytesEqual, concat, viewOf } from "./bytes.ts";
+import { bytesEqual, concat, plain, viewOf } from "./bytes.ts";
 import { merkleRoot } from "./merkle.ts";
 import {
   checkMessage,
@@ -57,7 +57,8 @@ export function parseBatch(bytes: Uint8Array): Decoded<Batch> {
   return readBatch(bytes, parseMessage);
 }
 
-function readBatch(bytes: Uint8Array, read: (message: Uint8Array) => Decoded<PaymentMessage>): Decoded<Batch> {
+function readBatch(source: Uint8Array, read: (message: Uint8Array) => Decoded<PaymentMessage>): Decoded<Batch> {
+  const bytes = plain(source);
   if (bytes.length > maxBatchBytes) return refused("batch: too large", "too-large");
   if (bytes.length < batchHeaderLength) return refused("batch: too short");
   const view = viewOf(bytes);

@@ -72,7 +72,8 @@ export interface Reader {
   zeros(count: number): void;
 }
 
-export function reader(bytes: Uint8Array): Reader {
+export function reader(source: Uint8Array): Reader {
+  const bytes = plain(source);
   const view = viewOf(bytes);
   let at = 0;
   let failed = false;
@@ -114,6 +115,11 @@ export function reader(bytes: Uint8Array): Reader {
       if (slice(count).some((byte) => byte !== 0)) failed = true;
     },
   };
+}
+
+/** The same memory as a bare Uint8Array: `slice` of a Buffer would be a view where a copy is meant. */
+export function plain(bytes: Uint8Array): Uint8Array {
+  return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export function viewOf(bytes: Uint8Array): DataView {

@@ -5,7 +5,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { Digest } from "../consensus/types.ts";
-import { bytesEqual, concat, readU64, viewOf, writeU64 } from "./bytes.ts";
+import { bytesEqual, concat, plain, readU64, viewOf, writeU64 } from "./bytes.ts";
 import { domain } from "./certificate.ts";
 import { hashChunks, merkleRoot } from "./merkle.ts";
 import { type Decoded, decoded, refused } from "./result.ts";
@@ -165,7 +165,8 @@ export function checkMessage(bytes: Uint8Array): Decoded<PaymentMessage> {
 }
 
 /** Reads a message whose records were checked before (inside a stored batch). */
-export function parseMessage(bytes: Uint8Array): Decoded<PaymentMessage> {
+export function parseMessage(source: Uint8Array): Decoded<PaymentMessage> {
+  const bytes = plain(source);
   if (bytes.length < messageHeaderLength + recordLength) return refused("message: too short");
   const view = viewOf(bytes);
   if (!bytesEqual(bytes.subarray(0, 4), magic) || view.getUint16(4, true) !== 1)

@@ -16,7 +16,7 @@ import { readCertificate, writeCertificate } from "./certificate.ts";
 import { type Decoded, decoded, refused } from "./result.ts";
 
 export const headerLength = 392;
-export const revealLength = 96;
+const revealLength = 96;
 /** Most bytes of a body: a block stays far below a gossip message's limit. */
 export const maxBodyLength = 192 * 1024;
 const version = 1;
@@ -170,7 +170,7 @@ export function blockHash(header: Header): Digest {
   return digest(bytesToHex(sha256(encodeHeader(header))));
 }
 
-export function bodyHash(body: Body): Digest {
+function bodyHash(body: Body): Digest {
   return digest(bytesToHex(sha256(encodeBody(body))));
 }
 

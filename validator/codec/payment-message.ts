@@ -16,12 +16,12 @@ export const maxMessagePayments = 8_000;
 /** The only kind so far: customer credit transfer (pacs.008). */
 export const creditTransfer = 1;
 /** Flag: all payments of the message or none. */
-export const atomicFlag = 1;
+const atomicFlag = 1;
 const signedLength = 160;
 const magic = utf8ToBytes("VSM1");
 
 /** A message's header fields. Byte fields are views into the message. */
-export interface MessageHeader {
+interface MessageHeader {
   readonly kind: number;
   readonly institution: number;
   readonly zone: number;

@@ -24,7 +24,7 @@ import {
 import { type Decoded, decoded, refused } from "./result.ts";
 
 /** "These members hold this batch durably", said by its maker. */
-export interface BatchAnnouncement {
+interface BatchAnnouncement {
   readonly digest: Digest;
   readonly payments: number;
   readonly bytes: number;

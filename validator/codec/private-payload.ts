@@ -5,11 +5,11 @@ import { merkleRoot } from "./merkle.ts";
 import { maxMessagePayments, type PaymentMessage, recordLength, recordOffset } from "./payment-message.ts";
 import { type Decoded, decoded, refused } from "./result.ts";
 
-export const saltLength = 16;
+const saltLength = 16;
 /** Most bytes of one payment's private content. */
 export const maxPrivateContent = 16 * 1024;
 /** Most bytes of a message's private payload. */
-export const maxPrivatePayload = 16 * 1024 * 1024;
+const maxPrivatePayload = 16 * 1024 * 1024;
 
 /** One payment's part. */
 export interface PrivateItem {

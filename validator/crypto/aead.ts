@@ -2,7 +2,7 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
 
 export const keyLength = 32;
-export const tagLength = 16;
+const tagLength = 16;
 export const counterLength = 8;
 /** counter 8 ‖ ciphertext ‖ tag 16. */
 export const overhead = counterLength + tagLength;

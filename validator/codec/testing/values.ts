@@ -99,7 +99,7 @@ const proposals: fc.Arbitrary<Proposal> = fc.record({
   finalization: fc.option(certificates, { nil: undefined }),
 });
 
-export const records: fc.Arbitrary<PaymentRecord> = fc.record({
+const records: fc.Arbitrary<PaymentRecord> = fc.record({
   uetr: bytesOf(16),
   debtor: u32,
   creditor: u32,
@@ -111,13 +111,13 @@ export const records: fc.Arbitrary<PaymentRecord> = fc.record({
 });
 
 /** The records' bytes, one after the other. */
-export function packed(payments: readonly PaymentRecord[]): Uint8Array {
+function packed(payments: readonly PaymentRecord[]): Uint8Array {
   const bytes = new Uint8Array(payments.length * recordLength);
   for (const [i, record] of payments.entries()) writeRecord(bytes, i, record);
   return bytes;
 }
 
-export function messagesOf(zone: fc.Arbitrary<number>): fc.Arbitrary<PaymentMessage> {
+function messagesOf(zone: fc.Arbitrary<number>): fc.Arbitrary<PaymentMessage> {
   const fields = fc.record({
     kind: fc.constant(creditTransfer),
     institution: u32,

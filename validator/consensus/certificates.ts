@@ -1,6 +1,6 @@
 /** What a verified certificate changes: the view, the finalized block, coverage, and doubts about one's own state. */
 import { ancestry, isCarrier, parentByHash } from "./chain.ts";
-import { addFinal, addFinalization, coversZone, settleCovered, uncoveredRegions } from "./coverage.ts";
+import { addFinal, addFinalization, coversZone, settleCovered } from "./coverage.ts";
 import { observeView } from "./pacemaker.ts";
 import { dropFinal, fetchMissing, proposableSince } from "./payload.ts";
 import { powerOf } from "./power.ts";
@@ -222,14 +222,6 @@ export function reconsiderCoverage(draft: Draft): void {
     const block = state.blocks.get(round.finalization.block);
     if (block && block.header.height > state.coverage.regional) coverWith(draft, round.finalization);
   }
-}
-
-/** Regions that block settlement now: for the status and for the log. */
-export function waitingRegions(state: State): readonly string[] {
-  const current = newestExecuted(state)?.coverage;
-  const certificate = state.finalized.certificate;
-  if (!current || !certificate || state.coverage.unsettled.length === 0) return [];
-  return uncoveredRegions(state.config, current, certificate.signers);
 }
 
 /** A quorum vouches for a root at a height where this member has another: its own state cannot be trusted. */

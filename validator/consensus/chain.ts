@@ -1,6 +1,6 @@
 /** The tree of blocks above the finalized one: walking it, and what makes a proposal valid in it (rule 4). */
 import { executedAt, roundOf, type State } from "./state.ts";
-import type { Anchor, Block, Digest, Header, Height, Proposal, Time, View } from "./types.ts";
+import type { Anchor, BatchReference, Block, Digest, Header, Height, Proposal, Time, View } from "./types.ts";
 import { view as toView } from "./types.ts";
 
 /** What a child needs to know of its parent, whether a block or the epoch's anchor. */
@@ -144,9 +144,12 @@ export function judge(state: State, proposal: Proposal, time: Time): Validity {
 
   if (body.batches.length > parameters.maxBlockBatches) return invalid("too many batches");
   const ordered = batchesOf(chain.blocks);
-  for (const { digest } of body.batches) {
-    if (ordered.has(digest)) return invalid("a batch is ordered twice");
-    ordered.add(digest);
+  for (const batch of body.batches) {
+    if (ordered.has(batch.digest)) return invalid("a batch is ordered twice");
+    ordered.add(batch.digest);
+    // Settlement waits for the zone that the reference names: it must be the one its content names.
+    const held = state.payload.get(batch.digest);
+    if (held?.held && !sameReference(held.batch, batch)) return invalid("a batch is not what its reference says");
   }
 
   const repeats = header.rootHeight === parent.rootHeight && header.root === parent.root;
@@ -161,6 +164,10 @@ export function judge(state: State, proposal: Proposal, time: Time): Validity {
   if (!own) return { kind: "wait", for: "execution" };
   if (own.root !== header.root) return invalid("its root differs from this validator's");
   return { kind: "valid", ancestors: chain.blocks };
+}
+
+function sameReference(a: BatchReference, b: BatchReference): boolean {
+  return a.digest === b.digest && a.payments === b.payments && a.bytes === b.bytes && a.zone === b.zone;
 }
 
 /** Digests of all batches in these blocks. */

@@ -5,7 +5,7 @@ import { regionDigest } from "./coverage.ts";
 import { currentTimeout } from "./pacing.ts";
 import { unordered } from "./payload.ts";
 import { type Draft, maySign, newestExecuted, roundOf, type State, updateRound } from "./state.ts";
-import type { Block, Body, CoverageChange, Header, Height } from "./types.ts";
+import type { Block, Body, CoverageChange, GovernanceTransaction, Header, Height } from "./types.ts";
 import { height as toHeight } from "./types.ts";
 
 /** Proposes in the current view if it is this member's turn and there is reason to; else sets the idle timer. */
@@ -64,13 +64,18 @@ export function proposeCurrent(draft: Draft): void {
 
 const emptyBody: Body = { batches: [], governance: [], coverage: [] };
 
-/** The newest executed root that the finalization sent along shows to be final; never below the parent's. */
+/**
+ * The newest executed root that the finalization sent along shows to be final; never below the parent's. A checkpoint
+ * on the way is named, not skipped: only a root that a header names can be served with its certificate.
+ */
 function rootPair(state: State, parent: Parent): Pick<Header, "rootHeight" | "root"> {
-  const final = state.executed.findLast(
-    (entry) => entry.height <= state.finalized.height && entry.height <= parent.height,
+  const interval = state.config.parameters.checkpointInterval;
+  const checkpoint = (Math.floor(parent.rootHeight / interval) + 1) * interval;
+  const known = state.executed.filter(
+    ({ height }) => height > parent.rootHeight && height <= Math.min(state.finalized.height, parent.height),
   );
-  if (final && final.height > parent.rootHeight) return { rootHeight: final.height, root: final.root };
-  return { rootHeight: parent.rootHeight, root: parent.root };
+  const next = known.find(({ height }) => height === checkpoint) ?? known.at(-1);
+  return next ? { rootHeight: next.height, root: next.root } : { rootHeight: parent.rootHeight, root: parent.root };
 }
 
 function fillBody(state: State, parent: Parent, chain: readonly Block[], rootHeight: Height, now: number): Body {
@@ -84,15 +89,25 @@ function fillBody(state: State, parent: Parent, chain: readonly Block[], rootHei
         .map((entry) => entry.batch);
   const ordered = chain.flatMap((block) => block.body.governance);
   const waiting = state.governance.filter(({ bytes }) => !ordered.some((other) => sameBytes(other.bytes, bytes)));
-  // The first transaction that closes the epoch is the block's last: what follows is judged by the next set.
-  const closer = waiting.findIndex((transaction) => transaction.closesEpoch);
-  const governance =
-    closer < 0 ? waiting.slice(0, maxGovernance) : waiting.slice(0, Math.min(closer + 1, maxGovernance));
-  return { batches, governance, coverage: coverageChanges(state, chain) };
+  return { batches, governance: fillGovernance(waiting), coverage: coverageChanges(state, chain) };
 }
 
-/** Governance transactions are rare and small; a block stays far below its size limit. */
+/** Governance transactions are rare and small: so many, and so many bytes, keep a block far below its size limit. */
 const maxGovernance = 8;
+const maxGovernanceBytes = 128 * 1024;
+
+/** The first that fit. One that closes the epoch is the block's last: what follows is judged by the next set. */
+function fillGovernance(waiting: readonly GovernanceTransaction[]): readonly GovernanceTransaction[] {
+  const taken: GovernanceTransaction[] = [];
+  let bytes = 0;
+  for (const transaction of waiting) {
+    bytes += transaction.bytes.length;
+    if (taken.length === maxGovernance || bytes > maxGovernanceBytes) break;
+    taken.push(transaction);
+    if (transaction.closesEpoch) break;
+  }
+  return taken;
+}
 
 /** The mode change that a quorum asks for in the current mode, unless a block under way makes one already. */
 function coverageChanges(state: State, chain: readonly Block[]): readonly CoverageChange[] {

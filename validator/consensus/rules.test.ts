@@ -176,6 +176,8 @@ describe("rules 3 and 4: what a vote rests on", () => {
       block(1, { body: { governance: [{ bytes: new Uint8Array(1), closesEpoch: true }] } }),
     ],
     ["the same batch twice", block(1, { body: { batches: [batch, batch] } })],
+    ["a batch under another zone than its content's", block(1, { body: { batches: [{ ...batch, zone: "EU" }] } })],
+    ["a batch with another count of payments", block(1, { body: { batches: [{ ...batch, payments: 2 }] } })],
     ["another chain", block(1, { chainId: hashOf("other") })],
   ];
   test.each(wrong)("invalid: %s", (_, bad) => {
@@ -296,6 +298,49 @@ describe("disk", () => {
     one.feed({ kind: "disk", healthy: false });
     expect(casts(one.feed(propose(block(1))))).toEqual([]);
     expect(casts(one.feed({ kind: "disk", healthy: true }))).toEqual(["notarize 1"]);
+  });
+});
+
+describe("a leader's block", () => {
+  test("takes as much governance as its size limit bears, and leaves the rest for the next", () => {
+    const one = member(leaderOfFirst);
+    one.feed({ kind: "start" });
+    const large = (n: number) => ({ bytes: new Uint8Array(60_000).fill(n), closesEpoch: false });
+    const batch = { digest: hashOf("a batch"), payments: 1, bytes: 300, zone: "" };
+    const proposals = [1, 2, 3].flatMap((n) => one.feed({ kind: "governance", transaction: large(n) }));
+    expect(proposals.filter((effect) => effect.kind === "propose")).toHaveLength(1);
+    const alone = member(leaderOfFirst);
+    for (const n of [1, 2, 3]) alone.feed({ kind: "governance", transaction: large(n) });
+    alone.feed({ kind: "batch-held", batch, creator: undefined });
+    const [proposed] = alone.feed({ kind: "start" }).filter((effect) => effect.kind === "propose");
+    expect(proposed?.kind === "propose" && proposed.body.governance.map(({ bytes }) => bytes[0])).toEqual([1, 2]);
+  });
+
+  test("names the root of a checkpoint on the way rather than the newest", () => {
+    const often = { ...config, parameters: { ...config.parameters, checkpointInterval: 2 } };
+    const one = started(often);
+    const chain = [block(1)];
+    for (let v = 2; v <= 4; v++) {
+      const parent = chain.at(-1) as Block;
+      chain.push(block(v, { height: height(v), parentView: view(v - 1), parent: parent.hash, time: 2_000 + v }));
+    }
+    for (const next of chain) {
+      one.feed(propose(next));
+      one.feed({ kind: "certificate-verified", certificate: trust(certificate("finalize", next.header.view, next)) });
+    }
+    for (let h = 1; h <= 3; h++) one.feed({ kind: "executed", height: height(h), root: hashOf(h), coverage });
+    let at = 5;
+    while (leader(config, view(at)) !== self) {
+      one.feed({ kind: "certificate-verified", certificate: trust(certificate("nullify", at, undefined)) });
+      at += 1;
+    }
+    const effects = one.feed({
+      kind: "batch-held",
+      batch: { digest: hashOf("b"), payments: 1, bytes: 1, zone: "" },
+      creator: others[0],
+    });
+    const proposed = effects.find((effect) => effect.kind === "propose");
+    expect(proposed?.kind === "propose" && proposed.header.rootHeight).toBe(2);
   });
 });
 

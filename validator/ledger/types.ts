@@ -2,9 +2,6 @@
 import type { Block, CoverageState, Digest, EpochConfig, Height } from "../consensus/types.ts";
 import type { GovernanceReceipt } from "./receipt-tree.ts";
 
-/** One byte per payment: 0 settled, else why not. The table with ISO reason codes is `receipts.ts`. */
-export type ReceiptCode = number;
-
 /** What became of one payment message of a block. */
 export interface MessageOutcome {
   readonly institution: number;
@@ -12,7 +9,7 @@ export interface MessageOutcome {
   readonly messageHash: Uint8Array;
   readonly payments: number;
   readonly settled: number;
-  /** One code per payment in order. */
+  /** One byte per payment in order: 0 settled, else why not (`receipts.ts`). */
   readonly codes: Uint8Array;
   /** Institutions credited by settled payments, ascending. */
   readonly creditors: readonly number[];

@@ -1,0 +1,175 @@
+/**
+ * `npm run e2e:fleet`: real processes under load, killed with SIGKILL: one, two of four, all four. About 3 minutes.
+ * Ends with `N passed, N failed`.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseValidatorSwarm } from "../../operator/api/validator-swarm.ts";
+import { type Fleet, startFleet } from "../../operator/embedded/fleet.ts";
+import { watchGaps } from "./gaps.ts";
+import { type Load, startLoad, unsettled } from "./load.ts";
+
+const portBase = 18_600;
+const loadEveryMs = 20;
+/** Bounds that the protocol's parameters give with room for a busy machine of two cores, ms. */
+const commitBound = 2_000;
+const settlementBound = 10_000;
+const returnBound = 60_000;
+const root = join(import.meta.dirname, "../..");
+let passed = 0;
+let failed = 0;
+
+async function scenario(name: string, run: () => Promise<string>): Promise<void> {
+  const started = performance.now();
+  try {
+    const figures = await run();
+    passed++;
+    console.log(`passed  ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)\n        ${figures}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAILED  ${name}\n        ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+}
+
+function must(holds: boolean, what: string): void {
+  if (!holds) throw new Error(what);
+}
+
+/** Waits for a state of the fleet, at most so long. */
+async function reached(fleet: Fleet, what: string, holds: () => boolean, ms: number): Promise<number> {
+  const started = performance.now();
+  const late = AbortSignal.timeout(ms);
+  const gaveUp = new Promise<never>((_, reject) =>
+    late.addEventListener("abort", () => reject(new Error(`not in ${ms} ms: ${what}. ${describe(fleet)}`))),
+  );
+  await Promise.race([fleet.state.until(holds), gaveUp]);
+  return Math.round(performance.now() - started);
+}
+
+function describe(fleet: Fleet): string {
+  return fleet.state
+    .seats()
+    .map(
+      ({ seat, status, reachable, trouble }) =>
+        `${seat.name}: ${reachable ? "" : "unreachable "}final ${status?.finalizedHeight} settled ${status?.settledHeight} ${trouble}`,
+    )
+    .join("; ");
+}
+
+const statusOf = (fleet: Fleet, seat: string) => fleet.state.seats().find((view) => view.seat.name === seat);
+const allReady = (fleet: Fleet) => () =>
+  fleet.state
+    .seats()
+    .every(({ reachable, status }) => reachable && status?.notReady === "" && status.degradedRegions.length === 0);
+const highest = (fleet: Fleet) => Math.max(...fleet.state.seats().map(({ status }) => status?.finalizedHeight ?? 0));
+
+/** All four ready, every region required again, everything acknowledged settled everywhere, one root. */
+async function whole(fleet: Fleet, load: Load): Promise<string> {
+  const ms = await reached(fleet, "every validator ready and every region required", allReady(fleet), returnBound);
+  await load.stop();
+  const goal = highest(fleet) + 1;
+  await reached(
+    fleet,
+    "settled past the last block",
+    () => fleet.state.seats().every(({ status }) => (status?.settledHeight ?? 0) >= goal),
+    returnBound,
+  );
+  const missing = await unsettled(fleet, load);
+  must(
+    missing.every((count) => count === 0),
+    `acknowledged but not settled, by validator: ${missing.join(", ")} of ${load.acknowledged.size}`,
+  );
+  must(fleet.state.divergedAt() === undefined, `state roots differ at height ${fleet.state.divergedAt()}`);
+  return `back and required again after ${ms} ms; ${load.acknowledged.size} acknowledged messages settled on all four; one root`;
+}
+
+/** Ends the process for good until `revive`: the runtime would start it again at once. */
+async function fell(fleet: Fleet, identity: string): Promise<void> {
+  fleet.runtime.signal(identity, "SIGKILL");
+  await fleet.runtime.remove(identity, 0);
+}
+
+function revive(fleet: Fleet, identity: string): void {
+  fleet.runtime.create({
+    name: identity,
+    program: join(root, "validator/main.ts"),
+    args: ["--config", join(fleet.layout.config, `${identity}.json`)],
+    logFile: join(fleet.layout.logs, `${identity}.log`),
+  });
+}
+
+async function killOne(fleet: Fleet, index: number): Promise<string> {
+  const victim = fleet.seats[index];
+  if (!victim) throw new Error(`no seat ${index}`);
+  const others = fleet.seats.filter((seat) => seat !== victim).map((seat) => seat.name);
+  const load = await startLoad(fleet, loadEveryMs);
+  await delay(2_000);
+  const gaps = watchGaps(fleet, others);
+  await fell(fleet, victim.identity);
+  const degraded = await reached(
+    fleet,
+    `${victim.region} degraded`,
+    () => others.every((seat) => statusOf(fleet, seat)?.status?.degradedRegions.includes(victim.region)),
+    settlementBound,
+  );
+  await delay(2_000);
+  const [commit, settlement] = [gaps.commit(), gaps.settlement()];
+  gaps.stop();
+  must(commit <= commitBound, `commit gap ${commit} ms, bound ${commitBound}`);
+  must(settlement <= settlementBound, `settlement gap ${settlement} ms, bound ${settlementBound}`);
+  revive(fleet, victim.identity);
+  const back = await whole(fleet, load);
+  return `commit gap ${commit} ms, settlement gap ${settlement} ms (degraded after ${degraded} ms); ${back}`;
+}
+
+async function killTwo(fleet: Fleet): Promise<string> {
+  const victims = fleet.seats.slice(1, 3);
+  const alive = fleet.seats.filter((seat) => !victims.includes(seat)).map((seat) => seat.name);
+  const load = await startLoad(fleet, loadEveryMs);
+  await delay(1_000);
+  await Promise.all(victims.map((seat) => fell(fleet, seat.identity)));
+  await delay(1_000);
+  const stuck = alive.map((seat) => statusOf(fleet, seat)?.status?.finalizedHeight);
+  await delay(3_000);
+  const later = alive.map((seat) => statusOf(fleet, seat)?.status?.finalizedHeight);
+  must(JSON.stringify(stuck) === JSON.stringify(later), `commits went on without a quorum: ${stuck} to ${later}`);
+  for (const seat of victims) revive(fleet, seat.identity);
+  return whole(fleet, load);
+}
+
+async function killAll(fleet: Fleet): Promise<string> {
+  const load = await startLoad(fleet, loadEveryMs);
+  await delay(1_000);
+  const before = highest(fleet);
+  for (const seat of fleet.seats) fleet.runtime.signal(seat.identity, "SIGKILL");
+  const ms = await reached(fleet, "commits after the restart", () => highest(fleet) > before + 1, returnBound);
+  return `commits again after ${ms} ms; ${await whole(fleet, load)}`;
+}
+
+const directory = mkdtempSync(join(tmpdir(), "swarm-fleet-"));
+const manifest = parseValidatorSwarm(readFileSync(join(root, "manifests/quickstart.yaml"), "utf8"));
+if (manifest.kind !== "ok") throw new Error("manifests/quickstart.yaml is not valid");
+const started = await startFleet(manifest.swarm, {
+  portBase,
+  directory,
+  progress: () => {},
+  signal: new AbortController().signal,
+});
+if (started.kind === "failed") {
+  console.log(`FAILED  the fleet starts\n        ${started.reason}`);
+  failed++;
+} else {
+  const { fleet } = started;
+  for (const [index, seat] of fleet.seats.entries()) {
+    await scenario(`kill -9 of ${seat.name} under load`, () => killOne(fleet, index));
+  }
+  await scenario("kill -9 of two of four: no commit, then on", () => killTwo(fleet));
+  await scenario("kill -9 of all four at once", () => killAll(fleet));
+  await fleet.close();
+}
+if (failed === 0) rmSync(directory, { recursive: true, force: true });
+else console.log(`logs: ${directory}`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);

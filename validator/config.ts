@@ -30,12 +30,10 @@ const tls = z.strictObject({
 
 const limits = z
   .strictObject({
-    privateBytes: z
-      .int()
-      .min(0)
-      .max(3_145_728)
-      .default(3_145_728)
-      .meta({ description: "Largest private payload of one message, bytes: with its batch it must fit one frame between members (4 MiB)." }),
+    privateBytes: z.int().min(0).max(3_145_728).default(3_145_728).meta({
+      description:
+        "Largest private payload of one message, bytes: with its batch it must fit one frame between members (4 MiB).",
+    }),
     inFlightBytes: z.int().min(8_388_608).max(4_294_967_296).default(67_108_864).meta({
       description: "Most bytes of submissions being received or answered; beyond it callers are told to retry.",
     }),

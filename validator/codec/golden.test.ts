@@ -83,14 +83,14 @@ test("every vector in the folder is checked", () => {
 });
 
 test("the vectors' bytes read back as their values", () => {
-  for (const block of [sampleBlock, emptyBlock]) expect(valueOf(decodeBlock(encodeBlock(block)))).toEqual(block);
+  for (const block of [sampleBlock, emptyBlock]) expect(must(decodeBlock(encodeBlock(block)))).toEqual(block);
   for (const kind of voteKinds) {
     const certificate = sampleCertificate(kind);
-    expect(valueOf(decodeCertificate(encodeCertificate(certificate)))).toEqual(certificate);
+    expect(must(decodeCertificate(encodeCertificate(certificate)))).toEqual(certificate);
   }
-  expect(valueOf(checkMessage(samplePayments.bytes))).toEqual(samplePayments);
-  expect(valueOf(checkBatch(sampleBatch.bytes))).toEqual(sampleBatch);
-  expect(valueOf(decodePrivatePayload(encodePrivatePayload(samplePrivate)))).toEqual(samplePrivate);
+  expect(must(checkMessage(samplePayments.bytes))).toEqual(samplePayments);
+  expect(must(checkBatch(sampleBatch.bytes))).toEqual(sampleBatch);
+  expect(must(decodePrivatePayload(encodePrivatePayload(samplePrivate)))).toEqual(samplePrivate);
 });
 
 test("names and signed bytes are the hashes that docs/formats.md says, by another implementation of sha256", () => {
@@ -126,7 +126,7 @@ test("names and signed bytes are the hashes that docs/formats.md says, by anothe
 
 const ascii = (text: string) => Buffer.from(text, "ascii");
 
-function valueOf<T>(read: Decoded<T>): T {
+function must<T>(read: Decoded<T>): T {
   if (read.kind === "refused") throw new Error(read.error.reason);
   return read.value;
 }

@@ -1,8 +1,10 @@
 /** What a submitted payment message must be before it enters a batch: rules in order, the first reason wins. */
+
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { checkMessage, messageHash, type PaymentMessage } from "../codec/payment-message.ts";
 import { decodePrivatePayload, matchesMessage } from "../codec/private-payload.ts";
 import type { Digest } from "../consensus/types.ts";
+import { sha256 } from "../crypto/hash.ts";
 import type { PrivatePart } from "./batches.ts";
 import type { ChainView } from "./chain-view.ts";
 
@@ -66,9 +68,10 @@ export function checkSubmission(
   if (privatePayload) {
     const items = decodePrivatePayload(privatePayload);
     if (items.kind === "refused") return refuse("FF01", items.error.reason);
-    if (!matchesMessage(message, items.value)) return refuse("FF01", "the private payload is not the one committed to");
+    if (!matchesMessage(message, items.value, sha256))
+      return refuse("FF01", "the private payload is not the one committed to");
   }
-  if (!context.verifySignature(key, message)) return refuse("DS0E", "the institution's signature is not genuine");
+  if (!context.verifySignature(key, message)) return refuse("DS17", "the institution's signature is not genuine");
   const part = privatePayload && { message: bytesToHex(hash), content: privatePayload };
   return { kind: "ok", submission: { message, hash, private: part, key, zone, traceparent } };
 }

@@ -22,7 +22,7 @@ describe("what is refused at the door", () => {
     expect(await codeOf(0, good.subarray(0, 200))).toBe("FF01");
     expect(await codeOf(0, flipped(50))).toBe("FF01");
     expect(await codeOf(0, flipped(230))).toBe("FF01");
-    expect(await codeOf(0, flipped(170))).toBe("DS0E");
+    expect(await codeOf(0, flipped(170))).toBe("DS17");
     expect(await codeOf(0, swarm.message({ id: "old", life: -1 }))).toBe("TM01");
     expect(await codeOf(0, swarm.message({ id: "far", life: 90_000_000 }))).toBe("TM01");
     expect(await codeOf(0, swarm.message({ id: "zone", zone: 9 }))).toBe("FF01");

@@ -1,13 +1,12 @@
 /** Settlement proofs from what this validator holds: the receipt and its block, and a newer header that a covering finalization makes a trust anchor's. */
 import { bytesEqual } from "../codec/bytes.ts";
 import { creditTransfer } from "../codec/payment-message.ts";
-import { uncoveredRegions } from "../consensus/coverage.ts";
 import type { Block, Certificate, Digest, EpochConfig, Height } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { sha256 } from "../crypto/hash.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
 import type { BlockOutcome } from "../ledger/outcome.ts";
-import { buildProof } from "../ledger/proof.ts";
+import { buildProof, covers } from "../ledger/proof.ts";
 import { type ReceiptSource, receiptSource } from "../ledger/receipt-tree.ts";
 import type { Store } from "../storage/types.ts";
 import type { Batches } from "./batches.ts";
@@ -35,14 +34,13 @@ const none = (reason: string): ProofResult => ({ kind: "none", reason });
 export function createProofs({ store, batches, settlement, ledger, config }: ProofsOptions): Proofs {
   const headers = new Map<Digest, { readonly block: Block; readonly finalization: Certificate }>();
 
-  /** The newest header that names a root at or above the height and whose finalization covers what that state requires. */
-  function covering(height: Height) {
+  /** The newest header that names a root at or above the height and whose finalization covers what that state, and the payment's zone, require. */
+  function covering(height: Height, zone: number) {
     for (const { block, finalization } of [...headers.values()].reverse()) {
       const { header } = block;
       if (header.rootHeight < height || header.epoch !== config().epoch) continue;
       const state = ledger().stateProof(height, header.rootHeight);
-      if (state && uncoveredRegions(config(), state.coverage, finalization.signers).length === 0)
-        return { header, finalization, state };
+      if (state && covers(config(), state, zone, finalization.signers)) return { header, finalization, state };
     }
     return undefined;
   }
@@ -82,7 +80,7 @@ export function createProofs({ store, batches, settlement, ledger, config }: Pro
       const outcome = await settlement.outcome(height);
       const messages = outcome && (await sources(height, outcome));
       if (!messages) return none("its block is no longer kept here");
-      const anchor = covering(height);
+      const anchor = covering(height, zoneAt(messages, location.position));
       if (!anchor) return none("no settled block names a state root after it yet: ask again after the next block");
       const final = await store.finalBlock(height);
       if (!final) return none("its block is no longer kept here");
@@ -94,4 +92,14 @@ export function createProofs({ store, batches, settlement, ledger, config }: Pro
       return bytes ? { kind: "proof", bytes } : none("the payment did not settle");
     },
   };
+}
+
+/** Zone of the message whose payment stands at the position of its block. */
+function zoneAt(messages: readonly ReceiptSource[], position: number): number {
+  let first = 0;
+  for (const { codes, zone } of messages) {
+    if (position < first + codes.length) return zone;
+    first += codes.length;
+  }
+  return 0;
 }

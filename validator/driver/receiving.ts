@@ -1,9 +1,11 @@
 /** Batches from other members: checked, made durable, told to the core. The answer to a push means that it is durable. */
+
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { type Batch, checkBatch } from "../codec/batch.ts";
 import { type BatchPush, decodeBatchPush } from "../codec/exchange.ts";
 import { decodePrivatePayload, matchesMessage } from "../codec/private-payload.ts";
 import type { Digest, Input, SeatIndex } from "../consensus/types.ts";
+import { sha256 } from "../crypto/hash.ts";
 import { isAuthentic } from "./authenticity.ts";
 import { type Batches, type PrivatePart, referenceOf, type StoredBatch } from "./batches.ts";
 import type { ChainView } from "./chain-view.ts";
@@ -141,7 +143,7 @@ function matchPrivates(batch: Batch, privates: BatchPush["privates"]): readonly 
     const name = bytesToHex(batch.hashes[i] as Uint8Array);
     const content = given.get(name);
     const items = content && decodePrivatePayload(content);
-    if (!content || items?.kind !== "ok" || !matchesMessage(message, items.value)) return undefined;
+    if (!content || items?.kind !== "ok" || !matchesMessage(message, items.value, sha256)) return undefined;
     parts.push({ message: name, content });
   }
   return parts;

@@ -115,16 +115,12 @@ async function directory(fleet: Fleet) {
   return first.settlement.getDirectory({});
 }
 
-/** How many of the acknowledged messages each validator does not have settled. */
-export async function unsettled(fleet: Fleet, load: Load): Promise<readonly number[]> {
-  const counts: number[] = [];
-  for (const { settlement } of fleet.links) {
-    let missing = 0;
-    for (const key of load.acknowledged.values()) {
-      const { state } = await settlement.getMessage({ institution: 0, messageKey: key });
-      if (state !== State.SETTLED) missing += 1;
-    }
-    counts.push(missing);
+/** The acknowledged messages among `keys` that one validator does not have settled. */
+export async function unsettled(link: Fleet["links"][number], keys: readonly Uint8Array[]): Promise<Uint8Array[]> {
+  const missing: Uint8Array[] = [];
+  for (const messageKey of keys) {
+    const { state } = await link.settlement.getMessage({ institution: 0, messageKey });
+    if (state !== State.SETTLED) missing.push(messageKey);
   }
-  return counts;
+  return missing;
 }

@@ -1,6 +1,7 @@
 /** What a verified certificate changes: the view, the finalized block, coverage, and doubts about one's own state. */
 import { ancestry, isCarrier, parentByHash } from "./chain.ts";
-import { addFinal, addFinalization, coversZone, settleCovered } from "./coverage.ts";
+import { addFinal, addFinalization, addsCoverage, settleCovered } from "./coverage.ts";
+import { gatherTime, isGathering } from "./gathering.ts";
 import { observeView } from "./pacemaker.ts";
 import { dropFinal, fetchMissing, proposableSince } from "./payload.ts";
 import { powerOf } from "./power.ts";
@@ -33,22 +34,12 @@ export function isNews(state: State, certificate: Certificate): boolean {
       if (round.finalization === undefined) return certificate.view > finalized.view;
       return (
         certificate.view > finalized.view - lateViews &&
-        certificate.signers.some((seat) => addsCoverage(state, round.finalization, seat))
+        certificate.signers.some((seat) => addsCoverage(state.config, round.finalization?.signers ?? [], seat))
       );
     case "suspect":
     case "sight":
       return false;
   }
-}
-
-/** Does this member's signature cover a region or a zone that the certificate does not yet? */
-export function addsCoverage(state: State, certificate: Certificate | undefined, seat: SeatIndex): boolean {
-  const member = state.config.members[seat];
-  if (!member || !certificate || certificate.signers.includes(seat)) return false;
-  const least = state.config.coverage.requiredRegions[member.region] ?? 1;
-  const region = certificate.signers.filter((signer) => state.config.members[signer]?.region === member.region);
-  if (powerOf(state.config, region) < least) return true;
-  return member.zones.some((zone) => !coversZone(state.config, zone, certificate.signers));
 }
 
 /** Applies a certificate. `assembledHere` says that this member collected it and others may lack it. */
@@ -252,9 +243,24 @@ export function assembleIfQuorum(
     ) < state.totals.quorum
   )
     return;
+  if (kind === "finalize" && isGathering(draft, view, votes)) return;
   updateRound(draft, view, { assembling: { ...round.assembling, [kind]: true } });
   votes.sort((a, b) => a.signer - b.signer);
   draft.effects.push({ kind: "assemble", ballot: { kind, epoch: state.config.epoch, view, block }, votes });
+}
+
+/** Assembles the finalize votes that were given their moment. */
+export function assembleGathered(draft: Draft): void {
+  const { state, time } = draft;
+  for (const view of state.gathering) {
+    const round = roundOf(state, view);
+    const [vote] = round.votes.finalize.values();
+    if (round.finalization || view < state.finalized.view || !vote)
+      state.gathering = new Set([...state.gathering].filter((other) => other !== view));
+    else if (time.monotonic - (round.quorumAt ?? 0) >= gatherTime)
+      for (const block of new Set([...round.votes.finalize.values()].map((vote) => vote.block)))
+        assembleIfQuorum(draft, { kind: "finalize", view, block });
+  }
 }
 
 function certificateOf(round: ReturnType<typeof roundOf>, kind: RoundVoteKind): Certificate | undefined {

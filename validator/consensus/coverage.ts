@@ -107,6 +107,16 @@ export function coversZone(config: EpochConfig, zone: string, signers: readonly 
   return total > 0 && 3 * signed > 2 * total;
 }
 
+/** Does this member's signature cover a region or a zone that these signers do not yet? */
+export function addsCoverage(config: EpochConfig, signers: readonly SeatIndex[], seat: SeatIndex): boolean {
+  const member = config.members[seat];
+  if (!member || signers.includes(seat)) return false;
+  const least = config.coverage.requiredRegions[member.region] ?? 1;
+  const region = signers.filter((signer) => config.members[signer]?.region === member.region);
+  const power = region.reduce((sum, signer) => sum + (config.members[signer]?.power ?? 0), 0);
+  return power < least || member.zones.some((zone) => !coversZone(config, zone, signers));
+}
+
 /** Takes a new final block into account. Carriers have no height of their own and are not added. */
 export function addFinal(tracker: CoverageTracker, block: Block): CoverageTracker {
   const zones = [...new Set(block.body.batches.map((batch) => batch.zone))].filter((zone) => zone !== "").sort();

@@ -23,6 +23,8 @@ export interface Round {
   readonly votes: Readonly<Record<RoundVoteKind, ReadonlyMap<SeatIndex, Vote>>>;
   /** Kinds whose quorum was handed to the verifier. */
   readonly assembling: Readonly<Record<RoundVoteKind, boolean>>;
+  /** When the finalize votes became a quorum, monotonic. */
+  readonly quorumAt: number | undefined;
   readonly notarization: Verified<Certificate> | undefined;
   readonly nullification: Verified<Certificate> | undefined;
   readonly finalization: Verified<Certificate> | undefined;
@@ -41,6 +43,7 @@ export function emptyRound(view: View, leader: SeatIndex): Round {
     giveUp: undefined,
     votes: { notarize: noVotes, nullify: noVotes, finalize: noVotes },
     assembling: { notarize: false, nullify: false, finalize: false },
+    quorumAt: undefined,
     notarization: undefined,
     nullification: undefined,
     finalization: undefined,

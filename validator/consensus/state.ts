@@ -80,6 +80,10 @@ export interface State {
   readonly executed: readonly ExecutedState[];
   readonly coverage: CoverageTracker;
   readonly pacemaker: Pacemaker;
+  /** Views whose finalize votes are a quorum and are given a moment for more (`gathering.ts`). */
+  readonly gathering: ReadonlySet<View>;
+  /** How long after the quorum's last finalize vote each member's last one came, ms; absent while never late. */
+  readonly lateness: ReadonlyMap<SeatIndex, number>;
   /** When each member last said anything: monotonic time, and the newest view it spoke of. */
   readonly heard: ReadonlyMap<SeatIndex, { readonly at: number; readonly view: View }>;
   readonly diskHealthy: boolean;

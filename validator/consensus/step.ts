@@ -5,6 +5,7 @@
 import {
   advanceFinality,
   applyCertificate,
+  assembleGathered,
   checkCertifiedRoot,
   enterView,
   isNews,
@@ -85,6 +86,8 @@ export function startEpoch(
     executed: [executed],
     coverage: initialCoverage(config, previous?.coverage),
     pacemaker: { ...(previous?.pacemaker ?? initialPacemaker), roundTrips: new Map() },
+    gathering: new Set(),
+    lateness: new Map(),
     heard: new Map(),
     diskHealthy: previous?.diskHealthy ?? true,
     quarantined: previous?.quarantined ?? false,
@@ -105,6 +108,7 @@ export function step(state: State, input: Input, time: Time): Step {
 
 /** The rules in their order. Each does nothing when its conditions do not hold or its work is done. */
 function applyRules(draft: Draft): void {
+  assembleGathered(draft);
   advanceFinality(draft);
   finalizeNotarized(draft);
   notarizeCurrent(draft);
@@ -156,6 +160,8 @@ function take(draft: Draft, input: Input): void {
     case "executed":
       return executed(draft, input);
     case "timer":
+      // Only wakes the rules: what it waited for may be of an older view.
+      if (input.timer === "gather") return;
       if (input.view !== state.view) return ignore(draft, "timer-of-another-view");
       if (input.timer === "view") viewTimerFired(draft);
       else if (input.timer === "idle") state.idleDeadline = undefined;

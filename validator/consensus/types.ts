@@ -213,8 +213,11 @@ export interface Time {
   readonly wall: number;
 }
 
-/** `view`: the view's deadline. `idle`: a leader's wait for payload is over. `resend`: say again what may have been lost. */
-export type Timer = "view" | "idle" | "resend";
+/**
+ * `view`: the view's deadline. `idle`: a leader's wait for payload is over. `resend`: say again what may have been lost.
+ * `gather`: finalize votes beyond the quorum had their moment.
+ */
+export type Timer = "view" | "idle" | "resend" | "gather";
 
 /** Everything that can happen to the core. `from` is authenticated by the network: the peer that said it, as a seat. */
 export type Input =

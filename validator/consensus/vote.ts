@@ -1,7 +1,8 @@
 /** Votes: what this member casts (rules 1 to 5), and what it does with the votes of others. */
-import { addsCoverage, assembleIfQuorum, fetchBlock } from "./certificates.ts";
+import { assembleIfQuorum, fetchBlock } from "./certificates.ts";
 import { judge } from "./chain.ts";
-import { regionBallots, regionDigest } from "./coverage.ts";
+import { addsCoverage, regionBallots, regionDigest } from "./coverage.ts";
+import { measureLateness } from "./gathering.ts";
 import { fetchMissing, payloadHeld } from "./payload.ts";
 import { powerOf } from "./power.ts";
 import { allowedByOwnVotes, contradicted, type Round, type RoundVoteKind, withOwnVote } from "./round.ts";
@@ -132,8 +133,9 @@ function receiveRoundVote(draft: Draft, vote: Vote & { readonly kind: RoundVoteK
   // The slot keeps its first vote: retracting power could let one round cross the quorum twice.
   if (other) return checkConflict(draft, round, other, vote);
   updateRound(draft, vote.view, { votes: { ...round.votes, [vote.kind]: new Map(slot).set(vote.signer, vote) } });
+  if (vote.kind === "finalize") measureLateness(draft, vote);
   if (vote.kind === "finalize" && round.finalization?.block === vote.block) {
-    if (addsCoverage(state, round.finalization, vote.signer)) {
+    if (addsCoverage(state.config, round.finalization.signers, vote.signer)) {
       draft.effects.push({ kind: "extend", certificate: round.finalization, votes: [vote] });
     }
     return;

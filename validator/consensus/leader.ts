@@ -4,8 +4,22 @@ import { hexToBytes } from "@noble/hashes/utils.js";
 import type { EpochConfig, SeatIndex, View } from "./types.ts";
 import { seatIndex } from "./types.ts";
 
+/** The draws of an epoch asked for lately: every rule asks again, and a hash costs as much as the rule. */
+const drawnOf = new WeakMap<EpochConfig, Map<View, SeatIndex>>();
+const mostDrawn = 1_024;
+
 /** The member whose slice of the power line holds `H(beacon ‖ view) mod W`. */
 export function leader(config: EpochConfig, view: View): SeatIndex {
+  const drawn = drawnOf.get(config) ?? new Map<View, SeatIndex>();
+  const known = drawn.get(view);
+  if (known !== undefined) return known;
+  if (drawn.size >= mostDrawn) drawn.clear();
+  const seat = draw(config, view);
+  drawnOf.set(config, drawn.set(view, seat));
+  return seat;
+}
+
+function draw(config: EpochConfig, view: View): SeatIndex {
   const seed = new Uint8Array(40);
   seed.set(hexToBytes(config.beacon), 0);
   new DataView(seed.buffer).setBigUint64(32, BigInt(view), true);

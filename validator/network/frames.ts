@@ -9,7 +9,7 @@ export const frameHeaderLength = 10;
 /** Of these, the length field does not count itself. */
 const lengthField = 4;
 
-const kinds = ["request", "response", "error", "key", "key-request", "ping", "pong"] as const;
+const kinds = ["request", "response", "error", "key", "key-request", "ping", "pong", "message", "reach"] as const;
 export type FrameKind = (typeof kinds)[number];
 
 const protocols: readonly (StreamProtocol | "none")[] = [

@@ -1,15 +1,14 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { sha256 } from "../crypto/hash.ts";
 import type { Reply } from "../driver/ports.ts";
-import type { RunningNetwork } from "./host.ts";
+import type { RunningNetwork as Host } from "./host.ts";
 import { addressOf, freshSeed, inbox, peerEvent, startConnected, startHost, stopAll } from "./testing.ts";
 
 afterEach(stopAll);
 
 const bytesOf = (words: string) => Buffer.from(words);
 const outcome = (reply: Reply) => (reply.kind === "ok" ? Buffer.from(reply.bytes).toString() : reply.failure.kind);
-const connected = (count: number, limits = {}) =>
-  startConnected(count, limits) as Promise<[RunningNetwork, RunningNetwork, RunningNetwork]>;
+const connected = (count: number, limits = {}) => startConnected(count, limits) as Promise<[Host, Host, Host]>;
 
 describe("members", () => {
   test("gossip reaches each other member once, under its sender's name", async () => {
@@ -28,6 +27,14 @@ describe("members", () => {
     expect(atC.all.map(({ words }) => words).sort()).toEqual(["from b", "one", "two"]);
   });
 
+  test("with every link up nothing is relayed", async () => {
+    const [a, b, c] = await connected(3);
+    const [atB, atC] = [inbox(b), inbox(c)];
+    a.broadcast(bytesOf("straight"));
+    await Promise.all([atB.next("straight"), atC.next("straight")]);
+    expect(a.stats().gossip).toMatchObject({ messagesOut: 0, directOut: 2, directFailed: 0 });
+  });
+
   test("a message finds its way around a link that is down, still under its sender's name", async () => {
     const [a, b, c] = await connected(3, { banMs: 60_000 });
     const cut = peerEvent(a, c.self, "disconnected");
@@ -38,6 +45,7 @@ describe("members", () => {
     a.broadcast(bytesOf("around"));
     expect(await atC.next("around")).toBe(a.self);
     expect(await atB.next("around")).toBe(a.self);
+    expect(a.stats().gossip.messagesOut).toBe(1);
   });
 
   test("requests interleave: small ones do not wait for large ones, each gets its own answer", async () => {
@@ -135,7 +143,7 @@ describe("members", () => {
 });
 
 /** Right after a connection the gossip streams may not stand yet: consensus repeats itself then, and so does this. */
-async function sayUntilHeard<T>(from: RunningNetwork, words: string, heard: Promise<T>): Promise<T> {
+async function sayUntilHeard<T>(from: Host, words: string, heard: Promise<T>): Promise<T> {
   const saying = setInterval(() => from.broadcast(bytesOf(words)), 20);
   try {
     return await heard;
@@ -162,14 +170,17 @@ describe("others", () => {
   });
 
   test("a removed peer is disconnected, reads no new frame, and may not come back", async () => {
-    const [a, b, c] = await connected(3);
+    const [a, b, c, d] = (await startConnected(4, { banMs: 60_000 })) as [Host, Host, Host, Host];
     const [atB, atC] = [inbox(b), inbox(c)];
     a.broadcast(bytesOf("before"));
     await Promise.all([atB.next("before"), atC.next("before")]);
+    const cut = peerEvent(a, d.self, "disconnected");
+    for (let i = 0; i < 5; i += 1) d.penalize(a.self, "a test cuts the link");
+    await cut;
     const gone = Promise.all([peerEvent(c, a.self, "disconnected"), peerEvent(a, c.self, "disconnected")]);
-    a.setPeers([addressOf(b)]);
+    a.setPeers([addressOf(b), addressOf(d)]);
     await gone;
-    // B still relays to C, which has only the key from before its removal.
+    // B relays to D what A cannot send there, and to C, which has only the key from before its removal.
     a.broadcast(bytesOf("after"));
     expect(await atB.next("after")).toBe(a.self);
     b.broadcast(bytesOf("marker"));

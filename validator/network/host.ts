@@ -10,6 +10,7 @@ import { createGossip, type Gossip, type GossipCounters } from "./gossip.ts";
 import { defaultNetworkLimits, type NetworkLimits } from "./limits.ts";
 import { createPeerHost } from "./peer-host.ts";
 import { createPenalties } from "./penalties.ts";
+import { createReach } from "./reach.ts";
 import { createSealing } from "./seal.ts";
 import type { NetworkStats, PeerStats } from "./stats.ts";
 import { bulkProtocol, createSession, failed, type Session, type StreamCounters, urgentProtocol } from "./streams.ts";
@@ -64,6 +65,7 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
   const self = peerIdFromPrivateKey(privateKey).toString();
   const penalties = createPenalties(limits);
   const sealing = createSealing(options.chainId, self);
+  const reach = createReach(self);
   let allowed = new Map<PeerName, PeerAddress>();
   const peers = new Map<PeerName, Peer>();
   /** Own dials whose TCP connection stands and whose handshake runs. */
@@ -81,6 +83,9 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
     replayed: 0,
     refused: 0,
     publishFailed: 0,
+    directIn: 0,
+    directOut: 0,
+    directFailed: 0,
   };
 
   let broadcastHandler: Parameters<Network["onBroadcast"]>[0] = () => {};
@@ -154,6 +159,8 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
       answer: async (asked: StreamProtocol, bytes: Uint8Array) => requestHandler(peer.name, asked, bytes),
       keyReceived: (key) => learn(peer, key),
       keyAsked: () => peer.session?.sendKey(sealing.ownKey),
+      message: (bytes) => direct(peer.name, bytes),
+      reach: (bytes) => reach.told(peer.name, bytes),
       roundTrip(milliseconds) {
         peer.roundTrip = milliseconds;
         roundTripHandler(peer.name, milliseconds);
@@ -183,7 +190,22 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
     }
     peer.ready = true;
     peer.session.ping();
+    reach.connected(peer.name);
+    tellReach();
     peerHandler(peer.name, "connected");
+  }
+
+  function tellReach(): void {
+    const bytes = reach.encode();
+    for (const { ready, session } of peers.values()) if (ready) session?.sendReach(bytes);
+  }
+
+  /** A broadcast on the sender's own stream: TLS says who it is, and keeps it secret. */
+  function direct(name: PeerName, bytes: Uint8Array): void {
+    if (!allowed.has(name)) return;
+    if (bytes.length > limits.gossipBytes) return penalize(name, "a message above the size limit");
+    gossipCounters.directIn += 1;
+    broadcastHandler(name, bytes);
   }
 
   function gossips(name: PeerName, connection: Connection): boolean {
@@ -210,7 +232,9 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
       peers.delete(name);
       sealing.forget(name);
     }
+    reach.disconnected(name);
     if (!ready) return;
+    tellReach();
     peerHandler(name, "disconnected");
     dialling.lost(name);
   }
@@ -329,6 +353,7 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
       const next = new Map(list.filter(({ peer }) => peer !== self).map((peer) => [peer.peer, peer]));
       const removed = [...allowed.keys()].filter((name) => !next.has(name));
       allowed = next;
+      reach.setPeers(new Set(allowed.keys()));
       for (const name of removed) {
         disconnect(name, "not a member");
         peers.delete(name);
@@ -339,7 +364,14 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
       dialling.setPeers([...allowed.values()]);
     },
     broadcast(bytes) {
-      if (!stopped) gossip.broadcast(bytes);
+      if (stopped) return;
+      if (bytes.length > limits.gossipBytes) throw new Error(`a broadcast has at most ${limits.gossipBytes} bytes`);
+      if (reach.needsRelay) return gossip.broadcast(bytes);
+      for (const { ready, session } of peers.values()) {
+        if (!ready || !session) continue;
+        gossipCounters.directOut += 1;
+        if (!session.message(bytes)) gossipCounters.directFailed += 1;
+      }
     },
     async request(name, protocol, bytes, timeoutMs) {
       const peer = peers.get(name);

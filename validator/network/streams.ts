@@ -36,6 +36,10 @@ export interface SessionOptions {
   /** The peer's sender key. */
   readonly keyReceived: (key: Uint8Array) => void;
   readonly keyAsked: () => void;
+  /** A broadcast of the peer's own. */
+  readonly message: (bytes: Uint8Array) => void;
+  /** Whom the peer is connected to. False when the payload is none (`reach.ts`). */
+  readonly reach: (bytes: Uint8Array) => boolean;
   readonly roundTrip: (milliseconds: number) => void;
   /** The peer broke the framing's rules. */
   readonly violated: (reason: string) => void;
@@ -45,6 +49,9 @@ export interface SessionOptions {
 
 export interface Session {
   request(protocol: StreamProtocol, bytes: Uint8Array, timeoutMs: number): Promise<Reply>;
+  /** One way. False when the queue to the peer is full, or it is gone. */
+  message(bytes: Uint8Array): boolean;
+  sendReach(bytes: Uint8Array): void;
   sendKey(key: Uint8Array): void;
   askKey(): void;
   /** Sends a ping unless one is on its way. */
@@ -134,6 +141,10 @@ export function createSession(urgentStream: Stream, bulkStream: Stream, options:
         if (frame.payload.length > 0) return violate("a ping with a payload");
         send("pong", frame.correlation, empty);
         return;
+      case "message":
+        return options.message(frame.payload);
+      case "reach":
+        return options.reach(frame.payload) ? undefined : violate("a malformed list of peers");
       case "pong":
         return pong(frame.correlation);
     }
@@ -200,6 +211,8 @@ export function createSession(urgentStream: Stream, bulkStream: Stream, options:
           settle(correlation, open ? overloaded() : failed("unreachable", "not connected"));
       });
     },
+    message: (bytes) => send("message", 0, bytes),
+    sendReach: (bytes) => void send("reach", 0, bytes),
     sendKey: (key) => void send("key", 0, key),
     askKey: () => void send("key-request", 0, empty),
     ping() {

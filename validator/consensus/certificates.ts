@@ -6,6 +6,7 @@ import { observeView } from "./pacemaker.ts";
 import { dropFinal, fetchMissing, proposableSince } from "./payload.ts";
 import { powerOf } from "./power.ts";
 import type { RoundVoteKind } from "./round.ts";
+import { shareSoon } from "./sharing.ts";
 import {
   type Draft,
   earlyViews,
@@ -75,7 +76,9 @@ export function applyCertificate(draft: Draft, certificate: Verified<Certificate
     case "sight":
       return;
   }
-  if (assembledHere) effects.push({ kind: "broadcast", message: { kind: "certificate", certificate } });
+  if (assembledHere && certificate.kind === "nullify")
+    effects.push({ kind: "broadcast", message: { kind: "certificate", certificate } });
+  else if (assembledHere) shareSoon(draft);
   if (view >= state.view) enterView(draft, view + 1);
 }
 

@@ -84,6 +84,8 @@ export interface State {
   readonly gathering: ReadonlySet<View>;
   /** How long after the quorum's last finalize vote each member's last one came, ms; absent while never late. */
   readonly lateness: ReadonlyMap<SeatIndex, number>;
+  /** The `share` timer runs (`sharing.ts`). */
+  readonly sharing: boolean;
   /** When each member last said anything: monotonic time, and the newest view it spoke of. */
   readonly heard: ReadonlyMap<SeatIndex, { readonly at: number; readonly view: View }>;
   readonly diskHealthy: boolean;

@@ -18,6 +18,7 @@ import { keepTime, resendTimerFired, sayAgain, viewTimerFired } from "./pacing.t
 import { batchHeld, batchHinted } from "./payload.ts";
 import { totals } from "./power.ts";
 import { proposeCurrent } from "./propose.ts";
+import { shareTimerFired } from "./sharing.ts";
 import {
   type Draft,
   type ExecutedState,
@@ -88,6 +89,7 @@ export function startEpoch(
     pacemaker: { ...(previous?.pacemaker ?? initialPacemaker), roundTrips: new Map() },
     gathering: new Set(),
     lateness: new Map(),
+    sharing: false,
     heard: new Map(),
     diskHealthy: previous?.diskHealthy ?? true,
     quarantined: previous?.quarantined ?? false,
@@ -160,8 +162,9 @@ function take(draft: Draft, input: Input): void {
     case "executed":
       return executed(draft, input);
     case "timer":
-      // Only wakes the rules: what it waited for may be of an older view.
+      // Of no one view: `gather` only wakes the rules.
       if (input.timer === "gather") return;
+      if (input.timer === "share") return shareTimerFired(draft);
       if (input.view !== state.view) return ignore(draft, "timer-of-another-view");
       if (input.timer === "view") viewTimerFired(draft);
       else if (input.timer === "idle") state.idleDeadline = undefined;

@@ -215,9 +215,9 @@ export interface Time {
 
 /**
  * `view`: the view's deadline. `idle`: a leader's wait for payload is over. `resend`: say again what may have been lost.
- * `gather`: finalize votes beyond the quorum had their moment.
+ * `gather`: finalize votes beyond the quorum had their moment. `share`: certificates collected here go to who may lack them.
  */
-export type Timer = "view" | "idle" | "resend" | "gather";
+export type Timer = "view" | "idle" | "resend" | "gather" | "share";
 
 /** Everything that can happen to the core. `from` is authenticated by the network: the peer that said it, as a seat. */
 export type Input =

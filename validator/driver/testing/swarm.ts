@@ -9,17 +9,29 @@ import { sha256 } from "../../crypto/hash.ts";
 import { type GenesisDocument, parseGenesis } from "../../ledger/genesis.ts";
 import { type ActionDocument, buildTransaction } from "../../ledger/governance.ts";
 import { createMemoryKeys } from "../../ledger/memory-keys.ts";
-import { createSimClock, createSimWorld, type SimClock, type SimWorld } from "../../simulator/ports/sim-clock.ts";
+import {
+  createSimClock,
+  createSimWorld,
+  type SimClock,
+  type SimClockOptions,
+  type SimWorld,
+} from "../../simulator/ports/sim-clock.ts";
 import { createSimDisk, type SimDisk } from "../../simulator/ports/sim-disk.ts";
 import { createSimNetwork, type SimNetwork, type SimNetworkPort } from "../../simulator/ports/sim-network.ts";
 import { slowDisk } from "../../simulator/ports/slow-disk.ts";
 import { openStore } from "../../storage/store.ts";
+import type { Store } from "../../storage/types.ts";
 import { type Driver, startDriver } from "../driver.ts";
 import { ledgerFromGenesis } from "../ledger-port.ts";
 import type { Limits } from "../limits.ts";
+import type { Signers } from "../outbox.ts";
+import type { Network } from "../ports.ts";
 import type { DriverEvent, SettledBlock, SubmitResult } from "../services.ts";
 
 const regions = ["eu-west", "us-east", "ap-south", "eu-north"] as const;
+/** Where a node is on the network: members by their names, the process of a twin beside them. */
+const addressOf = (index: number) => `node ${index}`;
+const openingBalance = 1_000_000_000;
 const seeded = (name: string) => sha256(new TextEncoder().encode(name));
 
 export interface SwarmOptions {
@@ -31,6 +43,18 @@ export interface SwarmOptions {
   readonly zones?: readonly (readonly string[])[];
   /** Of the logs: small ones are dropped sooner. */
   readonly segmentBytes?: number;
+  /** Voting power of each member; 1 each without it. */
+  readonly powers?: readonly number[];
+  /** Members of whom a second process runs, with the same keys and a volume of its own: nodes behind the members', in this order. */
+  readonly twins?: readonly number[];
+  /** Errors of a node's clocks. */
+  readonly clock?: (node: number) => SimClockOptions;
+  /** Stands between a node's driver and its network. */
+  readonly port?: (node: number, port: SimNetworkPort) => Network;
+  /** Stands between a node's driver and its signing keys. */
+  readonly signers?: (node: number, signers: Signers) => Signers;
+  /** Hears what `Node.events` keeps, as it happens. */
+  readonly observe?: (node: number, event: DriverEvent) => void;
 }
 
 interface Node {
@@ -39,6 +63,8 @@ interface Node {
   clock: SimClock;
   port: SimNetworkPort;
   driver: Driver | undefined;
+  /** Open while the driver runs. */
+  store: Store | undefined;
   /** Milliseconds before each sync of its disk. */
   syncDelay: number;
   readonly events: DriverEvent[];
@@ -75,6 +101,9 @@ export interface Swarm {
   /** Of payment `index` of the message with this id. */
   uetr(id: string, index: number, institution?: number): Uint8Array;
   readonly genesisConfig: EpochConfig;
+  /** Of each account, minor units. */
+  readonly openings: readonly bigint[];
+  signersOf(index: number): Signers;
   governance(sequence: number, action: ActionDocument): GovernanceTransaction;
   until(condition: () => boolean, limitMs: number): Promise<void>;
   settled(index: number): number;
@@ -99,7 +128,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
     time: start,
     members: keys.map(({ bls, peer }, i) => ({
       id: `seat-${i}`,
-      power: 1,
+      power: options.powers?.[i] ?? 1,
       region: regions[i % regions.length] ?? "eu-west",
       zones: [...(options.zones?.[i] ?? [])],
       blsKey: bytesToHex(bls.publicKey),
@@ -116,21 +145,29 @@ export function createSwarm(options: SwarmOptions): Swarm {
     accounts: institutions.map((_, i) => ({
       institution: `QSW${"ABCD"[i]}DEFFXXX`,
       currency: "EUR",
-      openingBalance: 1_000_000_000,
+      openingBalance,
     })),
   };
   const parsed = parseGenesis(document);
   if (parsed.kind === "refused") throw new Error(parsed.reasons.join("\n"));
   const chain = { genesis: parsed.genesis, chainId: parsed.chainId };
 
-  const nodes: Node[] = keys.map(({ peer }) => {
-    const name = bytesToHex(peer.publicKey);
+  const memberOf = (index: number): number => (index < count ? index : (options.twins?.[index - count] ?? index));
+  function signersOf(index: number): Signers {
+    const signers = keys[memberOf(index)];
+    if (!signers) throw new Error(`no keys ${index}`);
+    return signers;
+  }
+  const nodes: Node[] = [...keys.keys(), ...(options.twins?.keys() ?? [])].map((_, index) => {
+    const signers = signersOf(index);
+    const name = bytesToHex(signers.peer.publicKey);
     return {
       name,
       disk: createSimDisk(world.random),
-      clock: createSimClock(world),
-      port: network.join(name),
+      clock: createSimClock(world, options.clock?.(index)),
+      port: network.join(name, addressOf(index)),
       driver: undefined,
+      store: undefined,
       syncDelay: 0,
       events: [],
       failures: [],
@@ -149,10 +186,9 @@ export function createSwarm(options: SwarmOptions): Swarm {
 
   async function startNode(index: number): Promise<void> {
     const node = nodeAt(index);
-    const signers = keys[index];
-    if (!signers) throw new Error(`no keys ${index}`);
-    node.clock = createSimClock(world);
-    node.port = network.join(node.name);
+    const signers = signersOf(index);
+    node.clock = createSimClock(world, options.clock?.(index));
+    node.port = network.join(node.name, addressOf(index));
     const random = (bytes: number) => Uint8Array.from({ length: bytes }, () => Math.floor(world.random() * 256));
     const disk = slowDisk(node.disk, world, () => node.syncDelay);
     const opening = await openStore(disk, "/volume", {
@@ -163,17 +199,21 @@ export function createSwarm(options: SwarmOptions): Swarm {
     if (opening.kind === "fault")
       throw new Error(`${opening.fault.kind} ${opening.fault.path}: ${opening.fault.message}`);
     const { clock } = node;
+    node.store = opening.store;
     let live: Driver | undefined;
     await startDriver({
       clock,
-      network: node.port,
+      network: options.port?.(index, node.port) ?? node.port,
       store: opening.store,
       chain,
-      signers,
+      signers: options.signers?.(index, signers) ?? signers,
       peerName: (peerKey) => peerKey,
       addressesOf: () => [],
       ...(options.limits ? { limits: options.limits } : {}),
-      observe: (event) => node.events.push(event),
+      observe: (event) => {
+        node.events.push(event);
+        options.observe?.(index, event);
+      },
       onFatal: (error) => node.failures.push(error),
     }).then((started) => {
       live = started;
@@ -211,6 +251,8 @@ export function createSwarm(options: SwarmOptions): Swarm {
 
   const swarm: Swarm = {
     uetr,
+    openings: institutions.map(() => BigInt(openingBalance)),
+    signersOf,
     genesisConfig: ledgerFromGenesis(chain, createMemoryKeys()).epochConfig,
     world,
     network,
@@ -218,7 +260,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
     driver,
     start: (index) => runUntilDone(startNode(index)),
     async startAll() {
-      for (let i = 0; i < count; i++) await swarm.start(i);
+      for (const i of nodes.keys()) await swarm.start(i);
     },
     crash(index) {
       const node = nodeAt(index);
@@ -226,6 +268,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
       node.port.crash();
       node.disk.crash(world.random);
       node.driver = undefined;
+      node.store = undefined;
     },
     privateOf: (of) => {
       const items = privateItems(of);

@@ -75,15 +75,21 @@ export function createSimWorld(seed: number): SimWorld {
 export interface SimClock extends Clock {
   /** Moves the wall clock, as an operator or a broken time service would. */
   stepWall(milliseconds: number): void;
+  /** Undoes every step. */
+  setRight(): void;
   /** A stopped clock fires no timer and resumes no yield: the process is dead. */
   stop(): void;
 }
 
-/** One process's clocks. `rate`: how fast its wall clock runs, 1 is true time. */
-export function createSimClock(
-  world: SimWorld,
-  options: { readonly offset?: number; readonly rate?: number } = {},
-): SimClock {
+export interface SimClockOptions {
+  /** Milliseconds that the wall clock is ahead at the world's beginning. */
+  readonly offset?: number;
+  /** How fast both clocks run and timers fire; 1 is true time. */
+  readonly rate?: number;
+}
+
+/** One process's clocks. */
+export function createSimClock(world: SimWorld, options: SimClockOptions = {}): SimClock {
   let offset = options.offset ?? 0;
   const rate = options.rate ?? 1;
   let alive = true;
@@ -91,11 +97,14 @@ export function createSimClock(
     if (alive) run();
   };
   return {
-    now: () => ({ monotonic: world.now(), wall: simEpochMs + world.now() * rate + offset }),
-    after: (milliseconds, call) => world.schedule(milliseconds, guarded(call)),
+    now: () => ({ monotonic: world.now() * rate, wall: simEpochMs + world.now() * rate + offset }),
+    after: (milliseconds, call) => world.schedule(milliseconds / rate, guarded(call)),
     yield: () => new Promise((resolve) => world.schedule(0, guarded(resolve))),
     stepWall(milliseconds) {
       offset += milliseconds;
+    },
+    setRight() {
+      offset = options.offset ?? 0;
     },
     stop() {
       alive = false;
@@ -139,8 +148,8 @@ function pop(heap: Event[]): void {
   heap[i] = last;
 }
 
-/** mulberry32: small, fast, and the same everywhere. */
-function generator(seed: number): () => number {
+/** mulberry32: uniform in [0, 1), small, fast, and the same everywhere. */
+export function generator(seed: number): () => number {
   let a = seed >>> 0;
   return () => {
     a = (a + 0x6d2b79f5) | 0;

@@ -5,6 +5,9 @@
 import type { Network, PeerName, Reply, RequestFailure, StreamProtocol } from "../../driver/ports.ts";
 import type { SimWorld } from "./sim-clock.ts";
 
+/** A process's place on the network; its peer's name where nothing else was said. */
+type Address = string;
+
 export interface LinkQuality {
   /** Milliseconds, drawn uniformly for each message: a wide range reorders. */
   readonly delay: readonly [number, number];
@@ -18,25 +21,33 @@ export interface LinkQuality {
 const goodLink: LinkQuality = { delay: [1, 3], loss: 0, duplicate: 0, up: true };
 
 export interface SimNetwork {
-  /** The port of a process that starts (again) under this name. A crashed process's port is dead for ever. */
-  join(name: PeerName): SimNetworkPort;
+  /**
+   * The port of a process that starts (again) at this address under this name. A crashed process's port is dead for
+   * ever. Two addresses may have one name: who says it cannot be told apart, and both are said what it is said.
+   */
+  join(name: PeerName, address?: Address): SimNetworkPort;
   link(from: PeerName, to: PeerName, quality: Partial<LinkQuality>): void;
   /** Cuts every link between peers of different groups, and heals those inside one. */
   partition(groups: readonly (readonly PeerName[])[]): void;
   /** Every link good again. */
   heal(): void;
+  /** Which addresses can ever hear each other, whatever the links are: all, without it. Not undone by `heal`. */
+  divide(apart: (a: Address, b: Address) => boolean): void;
   /** Hears every gossip message as it is sent, for checkers; returning undefined swallows it, other bytes replace it. */
   tap(tap: (from: PeerName, to: PeerName, bytes: Uint8Array) => Uint8Array | undefined): void;
   readonly penalties: readonly { readonly by: PeerName; readonly peer: PeerName; readonly reason: string }[];
 }
 
 export interface SimNetworkPort extends Network {
+  /** Gossip to one peer alone: what only a hostile process does. */
+  send(to: PeerName, bytes: Uint8Array): void;
   /** The process dies: nothing more arrives or leaves; peers notice after a while. */
   crash(): void;
 }
 
 interface Node {
   readonly name: PeerName;
+  readonly address: Address;
   alive: boolean;
   peers: ReadonlySet<PeerName>;
   readonly connected: Set<PeerName>;
@@ -50,32 +61,35 @@ interface Node {
 const noticeMs = 100;
 
 export function createSimNetwork(world: SimWorld, defaults: LinkQuality = goodLink): SimNetwork {
-  const nodes = new Map<PeerName, Node>();
+  const nodes = new Map<Address, Node>();
   const links = new Map<string, LinkQuality>();
   const penalties: { by: PeerName; peer: PeerName; reason: string }[] = [];
+  let apart: (a: Address, b: Address) => boolean = () => false;
   let tap: (from: PeerName, to: PeerName, bytes: Uint8Array) => Uint8Array | undefined = (_from, _to, bytes) => bytes;
 
   const key = (from: PeerName, to: PeerName) => `${from}>${to}`;
   const qualityOf = (from: PeerName, to: PeerName) => links.get(key(from, to)) ?? defaults;
+  const processesOf = (name: PeerName) => [...nodes.values()].filter((node) => node.name === name);
   const delayOf = ({ delay: [least, most] }: LinkQuality) => least + (most - least) * world.random();
 
   /** Two processes are connected while both live, allow each other and hear each other. */
   function reachable(a: Node, b: Node): boolean {
     const linked = qualityOf(a.name, b.name).up && qualityOf(b.name, a.name).up;
-    return a.alive && b.alive && a.peers.has(b.name) && b.peers.has(a.name) && linked;
+    const allowed = a.peers.has(b.name) && b.peers.has(a.name) && !apart(a.address, b.address);
+    return a.alive && b.alive && allowed && linked;
   }
 
   function refreshConnections(): void {
     for (const a of nodes.values()) {
-      for (const b of nodes.values()) {
-        if (a === b || !a.alive) continue;
-        const now = reachable(a, b);
-        if (now === a.connected.has(b.name)) continue;
-        if (now) a.connected.add(b.name);
-        else a.connected.delete(b.name);
-        world.schedule(now ? delayOf(qualityOf(b.name, a.name)) : noticeMs, () => {
-          if (a.alive && nodes.get(a.name) === a && a.connected.has(b.name) === now)
-            a.onPeer(b.name, now ? "connected" : "disconnected");
+      for (const name of new Set([...nodes.values()].map((node) => node.name))) {
+        if (a.name === name || !a.alive) continue;
+        const now = processesOf(name).some((b) => reachable(a, b));
+        if (now === a.connected.has(name)) continue;
+        if (now) a.connected.add(name);
+        else a.connected.delete(name);
+        world.schedule(now ? delayOf(qualityOf(name, a.name)) : noticeMs, () => {
+          if (a.alive && nodes.get(a.address) === a && a.connected.has(name) === now)
+            a.onPeer(name, now ? "connected" : "disconnected");
         });
       }
     }
@@ -89,8 +103,9 @@ export function createSimNetwork(world: SimWorld, defaults: LinkQuality = goodLi
     const copies = world.random() < quality.duplicate ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       world.schedule(delayOf(quality), () => {
-        const node = nodes.get(to);
-        if (node?.alive && node.peers.has(from.name)) node.onBroadcast(from.name, seen.slice());
+        for (const node of processesOf(to))
+          if (node.alive && node.peers.has(from.name) && !apart(from.address, node.address))
+            node.onBroadcast(from.name, seen.slice());
       });
     }
   }
@@ -114,15 +129,16 @@ export function createSimNetwork(world: SimWorld, defaults: LinkQuality = goodLi
       const fail = (kind: RequestFailure["kind"], message: string) =>
         close({ kind: "failed", failure: { kind, message } });
       const cancel = world.schedule(timeoutMs, () => fail("timeout", `no answer in ${timeoutMs} ms`));
-      const peer = nodes.get(to);
-      if (!peer || !reachable(from, peer)) {
+      const peers = processesOf(to).filter((node) => reachable(from, node));
+      const peer = peers.length > 1 ? peers[Math.floor(world.random() * peers.length)] : peers[0];
+      if (!peer) {
         world.schedule(1, () => fail("unreachable", "not connected"));
         return;
       }
       const there = qualityOf(from.name, to);
       if (world.random() < there.loss) return;
       world.schedule(delayOf(there), () => {
-        const node = nodes.get(to);
+        const node = nodes.get(peer.address);
         if (node !== peer || !node.alive) return;
         const back = (reply: () => void) => {
           const quality = qualityOf(to, from.name);
@@ -143,11 +159,12 @@ export function createSimNetwork(world: SimWorld, defaults: LinkQuality = goodLi
 
   return {
     penalties,
-    join(name) {
-      const old = nodes.get(name);
+    join(name, address = name) {
+      const old = nodes.get(address);
       if (old) old.alive = false;
       const node: Node = {
         name,
+        address,
         alive: true,
         peers: new Set(),
         connected: new Set(),
@@ -156,7 +173,7 @@ export function createSimNetwork(world: SimWorld, defaults: LinkQuality = goodLi
         onPeer: () => {},
         onRoundTrip: () => {},
       };
-      nodes.set(name, node);
+      nodes.set(address, node);
       for (const other of nodes.values()) other.connected.delete(name);
       return {
         self: name,
@@ -166,6 +183,9 @@ export function createSimNetwork(world: SimWorld, defaults: LinkQuality = goodLi
         },
         broadcast(bytes) {
           if (node.alive) for (const peer of node.peers) deliver(node, peer, bytes);
+        },
+        send(to, bytes) {
+          if (node.alive && node.peers.has(to)) deliver(node, to, bytes);
         },
         request: (peer, protocol, bytes, timeoutMs) => request(node, peer, protocol, bytes, timeoutMs),
         onBroadcast: (handler) => {
@@ -206,6 +226,10 @@ export function createSimNetwork(world: SimWorld, defaults: LinkQuality = goodLi
     },
     heal() {
       links.clear();
+      refreshConnections();
+    },
+    divide(next) {
+      apart = next;
       refreshConnections();
     },
     tap(next) {

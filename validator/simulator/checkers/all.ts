@@ -1,0 +1,20 @@
+/** Every checker, safety first: the first violation is the one to look at. */
+import type { History, Violation } from "../history.ts";
+import { checkAgreement } from "./agreement.ts";
+import { checkConservation } from "./conservation.ts";
+import { checkDurability } from "./durability.ts";
+import { checkLiveness } from "./liveness.ts";
+import { checkPayments } from "./payments.ts";
+import { checkSigningRules } from "./signing-rules.ts";
+
+/** All violations of a history; empty when it is good. */
+export function checkAll(history: History, livenessBoundMs: number): readonly Violation[] {
+  return [
+    ...checkSigningRules(history),
+    ...checkAgreement(history),
+    ...checkDurability(history),
+    ...checkPayments(history),
+    ...checkConservation(history),
+    ...checkLiveness(history, livenessBoundMs),
+  ];
+}

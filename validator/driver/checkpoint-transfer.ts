@@ -4,6 +4,8 @@ import type { Block, Certificate, Height, SeatIndex, Verified } from "../consens
 import { height as toHeight } from "../consensus/types.ts";
 import { type MemberKeys, verifyCertificate } from "../crypto/bls.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
+import { checkKeys } from "../ledger/keys-check.ts";
+import type { StagedKeys } from "../storage/staged-keys.ts";
 import type { Checkpoint, Store } from "../storage/types.ts";
 import { type Chain, ledgerFromCheckpoint } from "./ledger-port.ts";
 import type { Limits } from "./limits.ts";
@@ -23,7 +25,10 @@ export type CheckpointFetch =
   | ({ readonly kind: "fetched" } & FetchedCheckpoint)
   | { readonly kind: "none"; readonly reason: string }
   /** No honest member sends this. */
-  | { readonly kind: "dishonest"; readonly reason: string };
+  | { readonly kind: "dishonest"; readonly fault: CheckpointFault; readonly reason: string };
+
+/** What is wrong with a checkpoint: its shape, its certificate, the state, the executed keys, the blocks above it. */
+export type CheckpointFault = "malformed" | "not-certified" | "wrong-state" | "wrong-keys" | "no-chain";
 
 export interface TransferOptions {
   readonly network: Pick<Network, "request">;
@@ -35,9 +40,12 @@ export interface TransferOptions {
 }
 
 const none = (reason: string): CheckpointFetch => ({ kind: "none", reason });
-const dishonest = (reason: string): CheckpointFetch => ({ kind: "dishonest", reason });
+const dishonest = (fault: CheckpointFault, reason: string) => ({ kind: "dishonest", fault, reason }) as const;
 
-/** Fetches the newest checkpoint of a member that is above the height. The executed keys it brings are added to the store's. */
+/**
+ * Fetches the newest checkpoint of a member that is above the height. The executed keys it brings are added to the
+ * store's once they were found to be those of the certified state. Rejects with `StorageFaultError` when the disk fails.
+ */
 export async function fetchCheckpoint(
   options: TransferOptions,
   seat: SeatIndex,
@@ -55,28 +63,47 @@ export async function fetchCheckpoint(
 
   const first = await part(toHeight(0), 0);
   if (!first) return none("no answer");
-  if (first.kind === "refused") return dishonest(first.error.reason);
+  if (first.kind === "refused") return dishonest("malformed", first.error.reason);
   const { height, parts, proof } = first.value;
   if (height <= above || !proof) return none("it has no newer checkpoint that is proven");
   const { block, finalization } = proof;
   if (block.header.epoch !== keys().config.epoch) return none("its checkpoint is of an epoch that is not known here");
-  if (!verifyCertificate(keys(), finalization)) return dishonest("a checkpoint's finalization that does not verify");
+  if (!verifyCertificate(keys(), finalization))
+    return dishonest("not-certified", "a checkpoint's finalization that does not verify");
   if (finalization.kind !== "finalize" || finalization.block !== block.hash || block.header.rootHeight !== height)
-    return dishonest("a checkpoint's proof that is of another block");
+    return dishonest("not-certified", "a checkpoint's proof that is of another block");
 
   const state: Uint8Array[] = [];
-  for (let i = 0; i < parts; i++) {
-    const fetched = i === 0 ? first : await part(height, i);
-    if (!fetched) return none("it stopped answering");
-    if (fetched.kind === "refused") return dishonest(fetched.error.reason);
-    const [tag, content] = [fetched.value.content[0], fetched.value.content.subarray(1)];
-    if (tag === statePart) state.push(content.slice());
-    else if (tag !== keysPart || (await store.keys.import(content, height)) !== "ok")
-      return dishonest("a checkpoint's part that is none");
+  let ledger: SettlementLedger | undefined;
+  let staged: StagedKeys | undefined;
+  try {
+    for (let i = 0; i < parts; i++) {
+      const fetched = i === 0 ? first : await part(height, i);
+      if (!fetched) return none("it stopped answering");
+      if (fetched.kind === "refused") return dishonest("malformed", fetched.error.reason);
+      if (fetched.value.height !== height) return none("it has dropped the checkpoint");
+      const [tag, content] = [fetched.value.content[0], fetched.value.content.subarray(1)];
+      if (tag === statePart && !staged) state.push(content.slice());
+      else if (tag === keysPart) {
+        // The state comes first: it says from which block on there are keys.
+        ledger ??= ledgerFromCheckpoint(chain, store.keys, state);
+        if (!ledger || ledger.executed.height !== height || ledger.executed.root !== block.header.root)
+          return dishonest("wrong-state", "a checkpoint whose state is not the certified one");
+        staged ??= await store.stageKeys({ above: ledger.forgotten, height });
+        if ((await staged.add(content)) !== "ok") return dishonest("malformed", "executed keys that are none");
+      } else return dishonest("malformed", "a checkpoint's part that is none");
+    }
+    ledger ??= ledgerFromCheckpoint(chain, store.keys, state);
+    if (!ledger || ledger.executed.height !== height || ledger.executed.root !== block.header.root)
+      return dishonest("wrong-state", "a checkpoint whose state is not the certified one");
+    const scan = () => staged?.parts() ?? noParts();
+    const keysChecked = await checkKeys({ history: ledger.history, above: ledger.forgotten, scan });
+    if (keysChecked.kind === "wrong")
+      return dishonest("wrong-keys", `a checkpoint's executed keys: ${keysChecked.reason}`);
+    for await (const keysOf of scan()) await store.keys.import(keysOf, height);
+  } finally {
+    await staged?.discard();
   }
-  const ledger = ledgerFromCheckpoint(chain, store.keys, state);
-  if (!ledger || ledger.executed.height !== height || ledger.executed.root !== block.header.root)
-    return dishonest("a checkpoint whose state is not the certified one");
 
   const request = encodeFetchBlocks({ tip: undefined, above: toHeight(height - 1), limit: limits.replyBlocks });
   const reply = await network.request(peer, "fetch-blocks", request, limits.requestTimeoutMs);
@@ -87,7 +114,9 @@ export async function fetchCheckpoint(
   if (blocks[0]?.header.height !== height || !certified || certified.block !== blocks.at(-1)?.hash)
     return none("it does not give the checkpoint's block");
   const linked = blocks.every((next, i) => i === 0 || next.header.parent === blocks[i - 1]?.hash);
-  if (!linked) return dishonest("blocks that are no chain");
+  if (!linked) return dishonest("no-chain", "blocks that are no chain");
   const checkpoint: Checkpoint = { height, root: block.header.root, proof, parts: state };
   return { kind: "fetched", checkpoint, ledger, blocks, finalization: certified };
 }
+
+async function* noParts(): AsyncGenerator<Uint8Array> {}

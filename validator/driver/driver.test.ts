@@ -1,10 +1,15 @@
 import { describe, expect, test } from "vitest";
+import { decodeBlocks, decodeCheckpointPart, encodeBlocks, encodeCheckpointPart } from "../codec/exchange.ts";
 import type { Certificate } from "../consensus/types.ts";
+import { height } from "../consensus/types.ts";
 import { memberKeys, verifyCertificate as verify } from "../crypto/bls.ts";
+import { exportedKeyBytes } from "../ledger/keys-check.ts";
 import { verifyProof } from "../ledger/proof.ts";
 import { receiptCode } from "../ledger/receipts.ts";
-import type { Reply } from "./ports.ts";
+import type { SimNetworkPort } from "../simulator/ports/sim-network.ts";
+import type { Network, Reply, StreamProtocol } from "./ports.ts";
 import type { PaymentState, ProofResult } from "./services.ts";
+import { keysPart } from "./serving.ts";
 import { createSwarm, type Swarm } from "./testing/swarm.ts";
 
 const everyone = [0, 1, 2, 3] as const;
@@ -19,6 +24,15 @@ async function expectSameRoots(swarm: Swarm, who: readonly number[] = everyone):
   await swarm.until(() => new Set(statuses().map(({ executedHeight }) => executedHeight)).size === 1, 10_000);
   expect(new Set(statuses().map(({ stateRoot }) => stateRoot)).size).toBe(1);
 }
+
+/** Nodes that answer requests with something else than the truth. */
+const answering =
+  (answer: (index: number, protocol: StreamProtocol, truth: Uint8Array) => Uint8Array) =>
+  (index: number, port: SimNetworkPort): Network => ({
+    ...port,
+    onRequest: (handler) =>
+      port.onRequest(async (from, protocol, bytes) => answer(index, protocol, await handler(from, protocol, bytes))),
+  });
 
 async function settle(swarm: Swarm, index: number, id: string, payments = 10, amount = 1): Promise<void> {
   const sent = swarm.submit(index, swarm.message({ id, payments, amount }));
@@ -147,7 +161,7 @@ describe("crashes", () => {
     const sent = swarm.submit(0, swarm.message({ id: "b", payments: 10 }));
     await swarm.until(() => sent.result !== undefined, 20_000);
     const height = swarm.driver(0).services.status().finalizedHeight;
-    await swarm.world.runFor(5_000);
+    await swarm.world.runFor(1_000);
     expect(swarm.driver(0).services.status().finalizedHeight).toBeLessThanOrEqual(height + 2);
     expect(sent.result?.kind).toBe("accepted");
     await swarm.start(1);
@@ -229,6 +243,42 @@ describe("checkpoints", () => {
     await expectSameRoots(swarm);
     await settle(swarm, 3, "d");
   });
+});
+
+test("a peer that leaves executed keys out of its checkpoint is refused with the reason, and another is asked", async () => {
+  // Whoever is asked first lies, the others do not.
+  let liar: number | undefined;
+  const swarm = createSwarm({
+    seed: 21,
+    parameters: { checkpointInterval: 5, idleInterval: 50, suspectAfter: 200 },
+    port: answering((index, protocol, truth) => {
+      const reply = protocol === "fetch-blocks" ? decodeBlocks(truth) : undefined;
+      // Nobody keeps the oldest blocks.
+      if (reply?.kind === "ok" && (reply.value.blocks[0]?.header.height ?? 0) <= 15)
+        return encodeBlocks({ ...reply.value, blocks: [], finalization: undefined, lowestHeight: height(16) });
+      const part = protocol === "fetch-checkpoint" ? decodeCheckpointPart(truth) : undefined;
+      if (part?.kind !== "ok" || part.value.content[0] !== keysPart) return truth;
+      liar ??= index;
+      if (index !== liar) return truth;
+      const content = Uint8Array.of(keysPart, ...part.value.content.subarray(1 + exportedKeyBytes));
+      return encodeCheckpointPart({ ...part.value, content });
+    }),
+  });
+  await swarm.startAll();
+  for (let i = 0; i < 4; i++) await settle(swarm, i, `a${i}`);
+  swarm.crash(3);
+  for (let i = 0; i < 12; i++) await settle(swarm, i % 3, `b${i}`);
+  await swarm.until(() => [0, 1, 2].every((i) => swarm.driver(i).services.status().queuedPayments === 0), 20_000);
+  await swarm.world.runFor(1_000);
+  await swarm.start(3);
+  const events = swarm.nodes[3]!.events;
+  const refused = () =>
+    events.some((event) => event.kind === "peer-penalized" && event.reason.startsWith("wrong-keys: "));
+  await swarm.until(refused, 20_000);
+  await swarm.until(() => events.some((event) => event.kind === "catch-up" && event.source === "checkpoint"), 30_000);
+  expect(liar).toBeDefined();
+  await expectSameRoots(swarm);
+  await settle(swarm, 3, "c");
 });
 
 describe("clocks", () => {

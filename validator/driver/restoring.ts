@@ -1,13 +1,13 @@
 /** Standing on a peer's checkpoint: the ledger replaced, the core moved up, execution resumed from there. */
 
-import type { PaymentMessage } from "../codec/payment-message.ts";
+import { messageHash, type PaymentMessage } from "../codec/payment-message.ts";
 import type { State } from "../consensus/state.ts";
 import type { Block, Certificate, Digest, Height, Input, SeatIndex } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
-import { messageKeyKind, type SettlementLedger } from "../ledger/execute.ts";
+import { messageHashKind, messageKeyKind, type SettlementLedger } from "../ledger/execute.ts";
 import type { Store } from "../storage/types.ts";
 import type { Batches } from "./batches.ts";
-import { fetchCheckpoint, type TransferOptions } from "./checkpoint-transfer.ts";
+import { type CheckpointFetch, fetchCheckpoint, type TransferOptions } from "./checkpoint-transfer.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { DiskGuard } from "./disk-guard.ts";
 import type { Executor } from "./executor.ts";
@@ -68,8 +68,9 @@ export function createRestoring(options: RestoringOptions): (seat: SeatIndex) =>
   async function dropOrdered(height: Height): Promise<ReadonlySet<Digest>> {
     const { index, batches, submissions, clock } = options;
     const known = state().finalBatches;
-    const wasExecuted = ({ header }: PaymentMessage) =>
-      store.keys.find(header.kind | messageKeyKind, header.institution, header.messageKey, 0) !== undefined;
+    const wasExecuted = ({ header, bytes }: PaymentMessage) =>
+      store.keys.find(header.kind | messageKeyKind, header.institution, header.messageKey, 0) !== undefined ||
+      store.keys.find(header.kind | messageHashKind, header.institution, messageHash(bytes), 0) !== undefined;
     const ordered = new Set<Digest>();
     for (const digest of [...index.batches()]) {
       const stored = await batches.load(digest);
@@ -90,8 +91,15 @@ export function createRestoring(options: RestoringOptions): (seat: SeatIndex) =>
 
   return async (seat) => {
     const from = ledger().executed.height;
-    const fetched = await fetchCheckpoint(options, seat, from);
-    if (fetched.kind === "dishonest") options.penalize(seat, fetched.reason);
+    let fetched: CheckpointFetch;
+    try {
+      fetched = await fetchCheckpoint(options, seat, from);
+    } catch (error) {
+      // The volume's fault: voting stops, and another try comes once it works.
+      if (!guard.report(error)) throw error;
+      return false;
+    }
+    if (fetched.kind === "dishonest") options.penalize(seat, `${fetched.fault}: ${fetched.reason}`);
     if (fetched.kind !== "fetched") return false;
     const { checkpoint, blocks, finalization } = fetched;
     const [first, ...rest] = blocks;

@@ -80,11 +80,13 @@ describe("exactly once", () => {
     const forgotten: number[] = [];
     const keys = { ...createMemoryKeys(), forget: (height: number) => void forgotten.push(height) };
     const chain = testChain({}, { keys });
-    for (let i = 0; i < 64; i++) chain.execute([]);
+    for (let i = 0; i < 4_300; i++) chain.execute([], {}, { minutes: 0.05 });
     expect(forgotten).toEqual([]);
-    // Heights are noted every 1/256 of the window, 5.6 minutes: 61 is the newest noted.
+    // Heights are noted every 1/256 of the window; whole eras of the history are forgotten.
     chain.execute([], {}, { minutes: 24 * 60 + 1 });
-    expect(forgotten).toEqual([61]);
+    chain.execute([]);
+    expect(forgotten).toEqual([4_096]);
+    expect(chain.ledger.forgotten).toBe(4_096);
   });
 });
 

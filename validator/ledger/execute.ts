@@ -22,7 +22,7 @@ import { currencyByAlpha } from "./currencies.ts";
 import type { Genesis } from "./genesis.ts";
 import { govern, limitsOf } from "./govern.ts";
 import { closesEpoch, parseTransaction, satisfies } from "./governance.ts";
-import { createHistory, type History, historyLeaf } from "./history.ts";
+import { createHistory, eraBlocks, type History, historyLeaf } from "./history.ts";
 import { checkCounts, checkInvariants } from "./invariants.ts";
 import type { ProvesPossession } from "./membership.ts";
 import type { StateProof } from "./proof-bytes.ts";
@@ -56,6 +56,8 @@ export interface SettlementLedger extends Ledger {
   readonly epochConfig: EpochConfig;
   /** What a proof needs to lead from a block's receipts to the root at a later, recent height; undefined when memory no longer reaches it. */
   stateProof(height: number, rootHeight: number): StateProof | undefined;
+  /** Keys of blocks up to this height may be forgotten by now: a multiple of `eraBlocks`. */
+  readonly forgotten: number;
   /** Is the transaction well-formed and signed by the governance set? For proposals and ingress. */
   isGoverned(transaction: GovernanceTransaction): boolean;
 }
@@ -64,6 +66,8 @@ export interface SettlementLedger extends Ledger {
 export const messageKeyKind = 0x80;
 /** The same for the hash of a message whose payments were all rejected: those very bytes never execute again. */
 export const messageHashKind = 0x40;
+/** The receipts root of a block that has receipts, as two keys of 16 bytes: with its other keys it makes the block's leaf of the history (`keys-check.ts`). */
+export const receiptsRootKind = 0x20;
 /** Notes of when a height was that the window holds: what `forget` goes by. */
 const notesPerWindow = 256;
 /** Heights whose state trees stay in memory, 500 bytes each: far more than a header's root lags. */
@@ -256,6 +260,8 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
     }
     const receipts = receiptsRoot(receiptLeaves(sources, governance, header));
     history.append(historyLeaf(receipts, keysDigest(sources)));
+    if (sources.length + governance.length > 0)
+      for (const half of [0, 1]) keys.add(receiptsRootKind, 0, receipts, 16 * half, header.height, half);
     ({ height, time } = header);
     const forgotten = noteTime();
     checkInvariants(state, accounts);
@@ -272,15 +278,16 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
     return { ...executed, receiptsRoot: receipts, messages: outcomes, governance };
   }
 
-  /** Notes when this height was. Answers up to which height keys can go: any message with such a key has expired. */
+  /** Notes when this height was. Answers up to which height keys can go now, when that has moved. */
   function noteTime(): number | undefined {
+    const before = forgottenOf(times, time, state.expiryWindow);
     const last = times.at(-1);
     if (!last || time >= last.time + state.expiryWindow / notesPerWindow) times = [...times, { height, time }];
     const from = times.findIndex((note) => note.time >= time - state.expiryWindow);
-    if (from <= 0) return undefined;
-    const newest = times[from - 1]?.height;
-    times = times.slice(from);
-    return newest;
+    // The newest note outside the window stays: the state itself says what may be forgotten.
+    if (from > 1) times = times.slice(from - 1);
+    const now = forgottenOf(times, time, state.expiryWindow);
+    return now > before ? now : undefined;
   }
 
   return {
@@ -292,6 +299,9 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
     },
     get epochConfig() {
       return config;
+    },
+    get forgotten() {
+      return forgottenOf(times, time, state.expiryWindow);
     },
     accounts,
     history,
@@ -335,6 +345,16 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
       });
     },
   };
+}
+
+/**
+ * Up to which height keys can go: any message with such a key has expired. Whole eras of the history go together, so
+ * that what is kept can always be compared with the eras' roots.
+ */
+function forgottenOf(times: SnapshotContent["times"], time: number, window: number): number {
+  const [oldest] = times;
+  if (!oldest || oldest.time >= time - window) return 0;
+  return Math.floor(oldest.height / eraBlocks) * eraBlocks;
 }
 
 function configOf(state: ChainState, anchor: EpochConfig["anchor"]): EpochConfig {

@@ -3,7 +3,7 @@
  * later root proves any earlier block with 25 hashes, and memory holds a few eras, not the past.
  */
 import { hash } from "@chainsafe/hashtree";
-import { concat, reader, writer } from "../codec/bytes.ts";
+import { bytesEqual, concat, reader, writer } from "../codec/bytes.ts";
 import {
   type MerkleTree,
   merklePath,
@@ -28,6 +28,8 @@ export interface History {
   root(): Uint8Array;
   /** The path of a block's leaf to the root when the history had `at` leaves; undefined when an era it needs is no longer in memory. */
   path(index: number, at: number): HistoryPath | undefined;
+  /** Are these the era's leaves, all that it has so far? */
+  hasEra(era: number, leaves: Uint8Array): boolean;
   encode(): Uint8Array;
 }
 
@@ -96,6 +98,11 @@ export function createHistory(encoded?: Uint8Array): History {
       const eras = current ? new Uint8Array(0) : merklePath(merkleTree(closedThen), era);
       const other = current ? merkleRoot(closedThen) : treeRoot(openTree).slice();
       return { era: inside, current, eras, other, count: at };
+    },
+    hasEra(era, given) {
+      if (era === closed.length / 32) return bytesEqual(given, nodes.subarray(0, (count % eraBlocks) * 32));
+      if (given.length !== eraBlocks * 32) return false;
+      return bytesEqual(treeRoot(merkleTree(given.slice())), closed.subarray(32 * era, 32 * era + 32));
     },
     encode() {
       const out = writer(64 + closed.length + (count % eraBlocks) * 32);

@@ -158,8 +158,8 @@ describe("what was answered stays answered", () => {
     };
     const chain = testChain({}, { keys });
     chain.execute([batchOf(message(chain, "m", [{ id: 1 }, { id: 1 }], { atomic: true }))]);
-    // Only that these bytes were answered.
-    expect(added).toEqual([0x41]);
+    // Only that these bytes were answered, and the block's receipts root.
+    expect(added).toEqual([0x41, 0x20, 0x20]);
     const codes = [...(chain.execute([batchOf(message(chain, "n", [{ id: 1 }]))]).messages[0]?.codes ?? [])];
     expect(codes).toEqual([receiptCode("settled")]);
   });

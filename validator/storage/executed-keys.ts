@@ -52,8 +52,8 @@ export interface DurableExecutedKeys extends ExecutedKeys {
   sweep(): Promise<void>;
   /** The keys of a pinned checkpoint in parts of at most 1 MiB, for a peer; undefined when it is not pinned. */
   export(height: number): KeyExport | undefined;
-  /** Adds a peer's part; `malformed` when it is none. Heights above `height` are refused too. */
-  import(part: Uint8Array, height: number): Promise<"ok" | "malformed">;
+  /** Adds the keys of blocks above `above` of another's part; `malformed` when it is none. Heights above `height` are refused too. */
+  import(part: Uint8Array, height: number, above?: number): Promise<"ok" | "malformed">;
   close(): Promise<void>;
 }
 
@@ -414,13 +414,14 @@ export async function openExecutedKeys(
       const manifest = pinned.get(height);
       return manifest && exportKeys(disk, path, manifest);
     },
-    import: async (part, height) => {
+    import: async (part, height, above = -1) => {
       const bytes = entryWords * 4;
       if (part.length % bytes !== 0) return "malformed";
       for (let at = 0; at < part.length; at += bytes) {
         if (u32(part, at + 20) > height) return "malformed";
       }
       for (let at = 0; at < part.length; at += bytes) {
+        if (u32(part, at + 20) <= above) continue;
         addKey(
           u32(part, at),
           u32(part, at + 4),

@@ -24,6 +24,7 @@ import {
   readBlock,
   recordKind,
 } from "./record.ts";
+import { stageKeys } from "./staged-keys.ts";
 import type { Checkpoint, Entry, StorageFault, Store } from "./types.ts";
 import { StorageFaultError } from "./types.ts";
 import type { Vault } from "./vault.ts";
@@ -95,10 +96,8 @@ async function open(disk: Disk, directory: string, options: StoreOptions): Promi
   contents.settle();
   if (await disk.exists(`${directory}/identity/bls.key`)) await markVoting(disk, directory);
 
-  const keys = await openExecutedKeys(disk, `${directory}/keys`, {
-    random,
-    ...(options.keysInMemory === undefined ? {} : { keysInMemory: options.keysInMemory }),
-  });
+  const keyOptions = { random, ...(options.keysInMemory === undefined ? {} : { keysInMemory: options.keysInMemory }) };
+  const keys = await openExecutedKeys(disk, `${directory}/keys`, keyOptions);
   let newest: Checkpoint | undefined;
   const heights = (await listCheckpoints(disk, checkpointDirectory)).slice(-checkpointsKept);
   for (const at of heights) {
@@ -127,6 +126,7 @@ async function open(disk: Disk, directory: string, options: StoreOptions): Promi
     log: opening.log,
     contents,
     keys,
+    stageKeys: (range) => stageKeys(disk, `${directory}/keys-staged`, keyOptions, range),
     vault: vault.vault,
     newest,
     grace: options.batchGrace ?? 1024,
@@ -140,12 +140,13 @@ interface Parts {
   readonly log: Log;
   readonly contents: Contents;
   readonly keys: DurableExecutedKeys;
+  readonly stageKeys: Store["stageKeys"];
   readonly vault: Vault;
   readonly newest: Checkpoint | undefined;
   readonly grace: number;
 }
 
-function createStore({ disk, directory, log, contents, keys, vault, newest, grace }: Parts): Store {
+function createStore({ disk, directory, log, contents, keys, stageKeys, vault, newest, grace }: Parts): Store {
   // Given to the log and not durable yet: readable at once.
   const arriving = new Map<Digest, Block>();
   const arrivingFinals = new Map<number, Extract<Entry, { kind: "final" }>>();
@@ -253,6 +254,7 @@ function createStore({ disk, directory, log, contents, keys, vault, newest, grac
   return {
     recovered: { ...contents.recovered(), checkpoint: newest },
     keys,
+    stageKeys,
     persist: async (entries) => {
       const { records, says } = prepare(entries);
       try {

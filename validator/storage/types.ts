@@ -1,6 +1,7 @@
 /** What the driver sees of its volume. Everything is an append-only log with checksums, read back at the next start. */
 import type { Ballot, Block, Certificate, Digest, Height, Proposal } from "../consensus/types.ts";
 import type { DurableExecutedKeys } from "./executed-keys.ts";
+import type { StagedKeys } from "./staged-keys.ts";
 
 /** One durable fact. Own ballots are kept unsigned: BLS and ed25519 signatures are deterministic. */
 export type Entry =
@@ -65,6 +66,8 @@ export interface Store {
   readonly recovered: Recovered;
   /** As of `recovered.checkpoint` after opening (empty without one): blocks above it are to be executed again. */
   readonly keys: DurableExecutedKeys;
+  /** A place for a peer's keys of the blocks (above, height] until they are believed; one at a time. */
+  stageKeys(range: { readonly above: number; readonly height: number }): Promise<StagedKeys>;
   /** One group commit: resolves when every entry (and everything kept before) is durable; rejects with `StorageFaultError` when the disk fails. Concurrent calls share a sync. */
   persist(entries: readonly Entry[]): Promise<void>;
   /** After a rejected `persist`: tries the disk again with a small durable write. True: it works and `persist` may be called again; nothing kept was lost. */

@@ -250,8 +250,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     dissemination,
     limits,
     isAvailable: (digest) => status.isAvailable(digest),
-    executed: async (institution, messageKey) => {
-      const found = await queries.executedMessage(institution, messageKey);
+    executed: async (institution, messageKey, hash) => {
+      const found = await queries.executedMessage(institution, messageKey, hash);
       return found && { hash: bytesToHex(found.outcome.messageHash), settled: found.outcome.settled };
     },
     notReady: () => status.cannotAccept(),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { PrivateResult, SubmitResult } from "./services.ts";
+import { messageHash, messageKey } from "../codec/payment-message.ts";
+import type { MessageState, PrivateResult, SubmitResult } from "./services.ts";
 import { createSwarm, type MessageOptions, type Swarm } from "./testing/swarm.ts";
 
 async function answer(swarm: Swarm, index: number, of: MessageOptions, limitMs = 20_000): Promise<SubmitResult> {
@@ -65,6 +66,34 @@ describe("back-pressure", () => {
   });
 });
 
+test("a message of which every payment was rejected has its outcome after a restart too, when it comes again", async () => {
+  const swarm = createSwarm({ seed: 12 });
+  await swarm.startAll();
+  const poor = { id: "poor", amount: 2_000_000_000 };
+  const message = swarm.message(poor);
+  const sent = swarm.submit(0, message);
+  await swarm.until(() => sent.result !== undefined, 2_000);
+  await swarm.world.runFor(2_000);
+  for (const i of [0, 1, 2, 3]) swarm.crash(i);
+  await swarm.startAll();
+  await swarm.until(() => [0, 1, 2, 3].every((i) => swarm.driver(i).services.status().notReady === ""), 10_000);
+  // Another message has the id meanwhile, and is rejected as well.
+  const other = swarm.submit(1, swarm.message({ ...poor, amount: 3_000_000_000 }));
+  await swarm.until(() => other.result !== undefined, 2_000);
+  await swarm.world.runFor(2_000);
+  const again = swarm.submit(2, message);
+  await swarm.until(() => again.result !== undefined, 2_000);
+  expect(again.result).toEqual(sent.result);
+  const states: MessageState[] = [];
+  void swarm
+    .driver(2)
+    .services.message(0, messageKey("poor"))
+    .then((state) => states.push(state));
+  await swarm.until(() => states.length > 0, 1_000);
+  expect(states[0]).toMatchObject({ kind: "settled", outcome: { settled: 0, messageHash: messageHash(message) } });
+  expect(swarm.driver(2).services.status().queuedPayments).toBe(0);
+});
+
 describe("private payloads", () => {
   async function privateAt(swarm: Swarm, index: number): Promise<PrivateResult> {
     const results: PrivateResult[] = [];
@@ -79,6 +108,14 @@ describe("private payloads", () => {
     await swarm.until(() => results.length > 0, 1_000);
     return results[0] as PrivateResult;
   }
+
+  test("of a settled message that commits to none is there, and empty", async () => {
+    const swarm = createSwarm({ seed: 13 });
+    await swarm.startAll();
+    await answer(swarm, 0, { id: "bare" });
+    for (const i of [0, 1, 2, 3])
+      expect(await privateAt(swarm, i)).toMatchObject({ kind: "found", content: new Uint8Array(0), institution: 0 });
+  });
 
   test("reach every member without a zone, after a restart too", async () => {
     const swarm = createSwarm({ seed: 33 });

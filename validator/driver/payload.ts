@@ -29,10 +29,11 @@ export interface PayloadOptions {
   readonly index: MessageIndex;
   readonly dissemination: Dissemination;
   readonly limits: Limits;
-  /** A message that a block has already: its hash (hexadecimal) and whether any of its payments settled. */
+  /** A message of this key, or rejected whole with this hash, that a block has already: its hash (hexadecimal) and whether any of its payments settled. */
   readonly executed: (
     institution: number,
     messageKey: Uint8Array,
+    hash: Uint8Array,
   ) => Promise<{ readonly hash: string; readonly settled: number } | undefined>;
   /** Do members with F + 1 power hold the batch, as far as is known here? */
   readonly isAvailable: (digest: Digest) => boolean;
@@ -96,7 +97,7 @@ export function createPayload(options: PayloadOptions): Payload {
       if (options.isAvailable(held.batch)) return { kind: "accepted", messageHash: hash };
       return { kind: "not-ready", reason: "the message came by another member, and too few hold it yet" };
     }
-    const done = await options.executed(institution, messageKey);
+    const done = await options.executed(institution, messageKey, hash);
     if (done?.hash === name) return { kind: "accepted", messageHash: hash };
     // Only executed payments use a message id up.
     return done && done.settled > 0 ? duplicate : undefined;

@@ -5,7 +5,7 @@ import { creditTransfer, type PaymentMessage, recordLength } from "../codec/paym
 import type { State } from "../consensus/state.ts";
 import type { Height } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
-import { messageKeyKind } from "../ledger/execute.ts";
+import { messageHashKind, messageKeyKind } from "../ledger/execute.ts";
 import type { BlockOutcome } from "../ledger/outcome.ts";
 import type { MessageOutcome } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
@@ -32,8 +32,11 @@ interface ExecutedMessage {
 }
 
 export interface Queries extends Pick<ValidatorServices, "message" | "payment" | "privatePayload"> {
-  /** The message of this key that a block has; undefined when none is remembered. */
-  executedMessage(institution: number, messageKey: Uint8Array): Promise<ExecutedMessage | undefined>;
+  /**
+   * The message of this key that a block has; undefined when none is remembered. One of which every payment was
+   * rejected is known by its hash for as long as the executed keys are, and from then on by its key too.
+   */
+  executedMessage(institution: number, messageKey: Uint8Array, hash?: Uint8Array): Promise<ExecutedMessage | undefined>;
 }
 
 /** Outcomes read from the log before everything else gets a turn. */
@@ -42,14 +45,23 @@ const readAtOnce = 64;
 export function createQueries(options: QueriesOptions): Queries {
   const { clock, store, batches, index, settlement, state } = options;
 
-  async function executedMessage(institution: number, messageKey: Uint8Array): Promise<ExecutedMessage | undefined> {
+  async function executedMessage(
+    institution: number,
+    messageKey: Uint8Array,
+    hash?: Uint8Array,
+  ): Promise<ExecutedMessage | undefined> {
     const location = store.keys.find(creditTransfer | messageKeyKind, institution, messageKey, 0);
-    const height = location ? toHeight(location.height) : settlement.heightOfMessage(institution, messageKey);
-    const block = height === undefined ? undefined : await settlement.outcome(height);
-    const outcome = block?.messages.find(
-      (message) => message.institution === institution && bytesEqual(message.messageKey, messageKey),
-    );
-    return block && outcome && { height: block.height, outcome };
+    const rejected = hash && store.keys.find(creditTransfer | messageHashKind, institution, hash, 0);
+    const known = (location ?? rejected)?.height ?? settlement.heightOfMessage(institution, messageKey);
+    const block = known === undefined ? undefined : await settlement.outcome(toHeight(known));
+    // Several rejected messages of a block may have one id.
+    const isIt = (message: MessageOutcome) =>
+      message.institution === institution &&
+      (rejected && !location ? bytesEqual(message.messageHash, hash) : bytesEqual(message.messageKey, messageKey));
+    const outcome = block?.messages.find(isIt);
+    if (!block || !outcome) return undefined;
+    if (rejected && !location) settlement.recall(block.height, outcome);
+    return { height: block.height, outcome };
   }
 
   async function message(institution: number, messageKey: Uint8Array): Promise<MessageState> {
@@ -84,6 +96,8 @@ export function createQueries(options: QueriesOptions): Queries {
     const signed = found && (await signedMessage(height, found.message.messageHash));
     if (!found || !signed) return undefined;
     const record = recordAt(signed, found.offset);
+    // Positions of keys that came with a peer's checkpoint are certified in their order only.
+    if (!bytesEqual(record.subarray(0, 16), uetr)) return undefined;
     const { messageKey } = found.message;
     if (height > settlement.height) return { kind: "ordered", height, messageKey, record };
     return { kind: "settled", height, code: found.message.codes[found.offset] ?? 0, messageKey, record };
@@ -122,12 +136,12 @@ export function createQueries(options: QueriesOptions): Queries {
     const height = await heightOfHash(hash);
     if (height === undefined || height > settlement.height)
       return { kind: "none", reason: "the message is not settled" };
-    const content = await store.privatePayload(bytesToHex(hash));
-    if (!content) return { kind: "none", reason: "this validator is not of the message's zone, or keeps it no longer" };
     const block = await settlement.outcome(height);
     const outcome = block?.messages.find(({ messageHash }) => bytesEqual(messageHash, hash));
     const signed = outcome && (await signedMessage(height, hash));
     if (!outcome || !signed) return { kind: "none", reason: "its block is no longer kept here" };
+    const content = (await store.privatePayload(bytesToHex(hash))) ?? nothingPrivate(signed);
+    if (!content) return { kind: "none", reason: "this validator is not of the message's zone, or keeps it no longer" };
     const { institution, creditors } = outcome;
     return { kind: "found", content, signed: signed.bytes, institution, creditors };
   }
@@ -140,6 +154,11 @@ export function createQueries(options: QueriesOptions): Queries {
     },
     privatePayload,
   };
+}
+
+/** The empty payload of a message that commits to none. */
+function nothingPrivate({ header }: PaymentMessage): Uint8Array | undefined {
+  return header.privateRoot.every((byte) => byte === 0) ? new Uint8Array(0) : undefined;
 }
 
 /** The message and the payment in it at a position of a block: positions count the payments of executed messages. */

@@ -6,7 +6,7 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import type { Block, Certificate, Height } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { type BlockOutcome, decodeOutcome, encodeOutcome } from "../ledger/outcome.ts";
-import type { ExecutedBlock } from "../ledger/types.ts";
+import type { ExecutedBlock, MessageOutcome } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
 import type { Clock } from "./ports.ts";
 import type { Observer, SettledBlock } from "./services.ts";
@@ -28,6 +28,8 @@ export interface Settlement {
   /** Height of an executed message by institution and key, or by hash, as far as memory reaches. */
   heightOfMessage(institution: number, messageKey: Uint8Array): Height | undefined;
   heightOfHash(messageHash: Uint8Array): Height | undefined;
+  /** An executed message that memory had forgotten is asked for again. */
+  recall(height: Height, message: MessageOutcome): void;
   stream(fromHeight: number, signal: AbortSignal): AsyncIterable<SettledBlock>;
   stop(): void;
 }
@@ -64,11 +66,13 @@ export function createSettlement(options: SettlementOptions): Settlement {
 
   function remember(outcome: BlockOutcome): void {
     outcomes.set(outcome.height, outcome);
-    for (const message of outcome.messages) {
-      byKey.set(pendingKey(message.institution, message.messageKey), outcome.height);
-      byHash.set(bytesToHex(message.messageHash), outcome.height);
-    }
+    for (const message of outcome.messages) recall(outcome.height, message);
     trim(outcomes, options.rememberedBlocks);
+  }
+
+  function recall(height: Height, { institution, messageKey, messageHash }: MessageOutcome): void {
+    byKey.set(pendingKey(institution, messageKey), height);
+    byHash.set(bytesToHex(messageHash), height);
     trim(byKey, options.rememberedMessages);
     trim(byHash, options.rememberedMessages);
   }
@@ -196,6 +200,7 @@ export function createSettlement(options: SettlementOptions): Settlement {
       wake();
     },
     outcome,
+    recall,
     heightOfMessage: (institution, messageKey) => byKey.get(pendingKey(institution, messageKey)),
     heightOfHash: (hash) => byHash.get(bytesToHex(hash)),
     stream(fromHeight, signal) {

@@ -31,6 +31,7 @@ export interface IngressContext {
   readonly wall: number;
   readonly maxClockDrift: number;
   readonly maxBatchMessageBytes: number;
+  readonly maxBatchPrivateBytes: number;
   /** May this validator hold the zone's private data? */
   readonly inZone: (zone: string) => boolean;
   readonly verifySignature: (key: Uint8Array, message: PaymentMessage) => boolean;
@@ -66,6 +67,8 @@ export function checkSubmission(
   if (committed !== (privatePayload !== undefined))
     return refuse("FF01", committed ? "the private payload is missing" : "the message commits to no private payload");
   if (privatePayload) {
+    if (privatePayload.length > context.maxBatchPrivateBytes)
+      return refuse("FF01", `the private payload is above ${context.maxBatchPrivateBytes} bytes`);
     const items = decodePrivatePayload(privatePayload);
     if (items.kind === "refused") return refuse("FF01", items.error.reason);
     if (!matchesMessage(message, items.value, sha256))

@@ -21,6 +21,8 @@ export interface Limits {
   readonly batchesInFlight: number;
   readonly batchBytes: number;
   readonly batchPayments: number;
+  /** Of private payloads: with the batch and what frames them they fit one frame of the network (`network/limits.ts`). */
+  readonly batchPrivateBytes: number;
   /** Bytes of one member's batches that no final block holds yet: beyond it pushes are refused. */
   readonly pendingBytesPerPeer: number;
   /** Recent batches kept in memory for execution. */
@@ -49,6 +51,7 @@ export const defaultLimits: Limits = {
   batchesInFlight: 4,
   batchBytes: 512 * 1024,
   batchPayments: 8_000,
+  batchPrivateBytes: 7 * 1024 * 1024,
   pendingBytesPerPeer: 128 * 1024 * 1024,
   batchCacheBytes: 48 * 1024 * 1024,
   inboundMessagesPerPeer: 2_048,

@@ -32,6 +32,8 @@ describe("what is refused at the door", () => {
     expect(
       await codeOf(0, swarm.message({ id: "private", private: "x" }), swarm.privateOf({ id: "y", private: "x" })),
     ).toBe("FF01");
+    const huge = { id: "huge", payments: 8_000, private: "x".repeat(1_000) };
+    expect(await codeOf(0, swarm.message(huge), swarm.privateOf(huge))).toBe("FF01");
     expect(await codeOf(0, good)).toBe("accepted");
   });
 });

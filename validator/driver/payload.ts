@@ -48,6 +48,7 @@ export function createPayload(options: PayloadOptions): Payload {
     inFlight: limits.batchesInFlight,
     batchBytes: limits.batchBytes,
     batchPayments: limits.batchPayments,
+    batchPrivateBytes: limits.batchPrivateBytes,
     room: () => dissemination.size < batchesOfOneMember(membership().seats.length) / 2,
     sealed: (sealed) => void spread(sealed),
   });
@@ -117,6 +118,7 @@ export function createPayload(options: PayloadOptions): Payload {
         wall: clock.now().wall,
         maxClockDrift: config.parameters.maxClockDrift,
         maxBatchMessageBytes: limits.batchBytes,
+        maxBatchPrivateBytes: limits.batchPrivateBytes,
         inZone: (zone: string) => self !== undefined && inZone(self, zone),
         verifySignature: signedBy,
       };

@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
+import { encodeBatchPush } from "../codec/exchange.ts";
+import { defaultNetworkLimits } from "../network/limits.ts";
 import { createSimClock, createSimWorld } from "../simulator/ports/sim-clock.ts";
+import { defaultLimits } from "./limits.ts";
 import { createSealer, type Sealed } from "./sealing.ts";
 import type { Pending } from "./submissions.ts";
 
@@ -7,7 +10,7 @@ const world = createSimWorld(1);
 const clock = createSimClock(world);
 
 /** A submission of this many payments: only its size and zone matter here. */
-function pending(count: number, zone = ""): Pending {
+function pending(count: number, zone = "", privateBytes = 0): Pending {
   const bytes = new Uint8Array(224 + 64 * count);
   const header = {
     kind: 1,
@@ -26,7 +29,7 @@ function pending(count: number, zone = ""): Pending {
   const submission = {
     message,
     hash: new Uint8Array(32),
-    private: undefined,
+    private: privateBytes > 0 ? { message: "00".repeat(32), content: new Uint8Array(privateBytes) } : undefined,
     key: new Uint8Array(32),
     zone,
     traceparent: "",
@@ -41,6 +44,7 @@ function sealer(changes: { readonly inFlight?: number; readonly room?: () => boo
     inFlight: changes.inFlight ?? 4,
     batchBytes: 512 * 1024,
     batchPayments: 100,
+    batchPrivateBytes: defaultLimits.batchPrivateBytes,
     room: changes.room ?? (() => true),
     sealed: (sealed) => made.push(sealed),
   });
@@ -98,4 +102,24 @@ test("without room nothing is sealed, and what waited fills one batch", async ()
   room = true;
   look();
   expect(sizes()).toEqual([30]);
+});
+
+test("what travels with a batch fits one frame: private payloads close it earlier", async () => {
+  const { add, arrived, made } = sealer();
+  const big = 1_500_000;
+  for (let i = 0; i < 10; i++) add(pending(1, "", big));
+  await world.runFor(0);
+  while (made.reduce((sum, { entries }) => sum + entries.length, 0) < 10) arrived();
+  expect(made.map(({ entries }) => entries.length)).toEqual([4, 4, 2]);
+  const { batchBytes, batchPrivateBytes } = defaultLimits;
+  // The most messages of one payment a batch holds, each with its share of the private bytes.
+  const most = Math.floor(batchBytes / (224 + 64));
+  const push = encodeBatchPush({
+    batch: new Uint8Array(batchBytes),
+    privates: Array.from({ length: most }, () => ({
+      message: new Uint8Array(32),
+      content: new Uint8Array(Math.floor(batchPrivateBytes / most)),
+    })),
+  });
+  expect(push.length).toBeLessThan(defaultNetworkLimits.frameBytes);
 });

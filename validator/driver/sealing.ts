@@ -25,6 +25,8 @@ export interface SealerOptions {
   readonly inFlight: number;
   readonly batchBytes: number;
   readonly batchPayments: number;
+  /** Of private payloads: a batch travels with them in one push. */
+  readonly batchPrivateBytes: number;
   /** May another batch be made? Messages gather in fewer, fuller ones while not. */
   readonly room: () => boolean;
   readonly sealed: (sealed: Sealed) => void;
@@ -35,10 +37,11 @@ interface Open {
   entries: Pending[];
   bytes: number;
   payments: number;
+  privateBytes: number;
 }
 
 export function createSealer(options: SealerOptions): Sealer {
-  const { clock, inFlight, batchBytes, batchPayments, room, sealed } = options;
+  const { clock, inFlight, batchBytes, batchPayments, batchPrivateBytes, room, sealed } = options;
   /** Messages that wait, by zone in the order of their first message: a batch has one zone. */
   const open = new Map<string, Open[]>();
   let travelling = 0;
@@ -53,9 +56,10 @@ export function createSealer(options: SealerOptions): Sealer {
     const fits =
       last !== undefined &&
       last.bytes + message.bytes.length <= batchBytes &&
-      last.payments + message.header.count <= batchPayments;
+      last.payments + message.header.count <= batchPayments &&
+      last.privateBytes + privateBytesOf(entry) <= batchPrivateBytes;
     if (fits) return last;
-    const next: Open = { zone, entries: [], bytes: batchHeaderLength, payments: 0 };
+    const next: Open = { zone, entries: [], bytes: batchHeaderLength, payments: 0, privateBytes: 0 };
     queue.push(next);
     return next;
   }
@@ -87,6 +91,7 @@ export function createSealer(options: SealerOptions): Sealer {
       place.entries.push(entry);
       place.bytes += entry.submission.message.bytes.length;
       place.payments += entry.submission.message.header.count;
+      place.privateBytes += privateBytesOf(entry);
       if (scheduled) return;
       // What else arrived in the same turn of the event loop rides along.
       scheduled = true;
@@ -101,4 +106,8 @@ export function createSealer(options: SealerOptions): Sealer {
     },
     look: seal,
   };
+}
+
+function privateBytesOf({ submission }: Pending): number {
+  return submission.private?.content.length ?? 0;
 }

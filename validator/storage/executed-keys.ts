@@ -421,16 +421,8 @@ export async function openExecutedKeys(
         if (u32(part, at + 20) > height) return "malformed";
       }
       for (let at = 0; at < part.length; at += bytes) {
-        if (u32(part, at + 20) <= above) continue;
-        addKey(
-          u32(part, at),
-          u32(part, at + 4),
-          u32(part, at + 8),
-          u32(part, at + 12),
-          u32(part, at + 16),
-          u32(part, at + 20),
-          u32(part, at + 24),
-        );
+        const word = (n: number) => u32(part, at + 4 * n);
+        if (word(5) > above) addKey(word(0), word(1), word(2), word(3), word(4), word(5), word(6));
       }
       if (table.count >= limit) {
         await serially(async () => {

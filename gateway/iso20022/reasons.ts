@@ -7,8 +7,6 @@ export const REASONS = {
   AC01: "account number is missing or its checksum is wrong",
   AC02: "debtor account is unknown",
   AC03: "creditor account is unknown",
-  AC04: "account is closed",
-  AC06: "account is blocked",
   AG01: "transaction is forbidden on this account",
   AG03: "transaction is not supported on these accounts",
   AG10: "agent is suspended",

@@ -137,6 +137,7 @@ export function strike(world: HostileWorld): void {
 /** Ends everything that `strike` began. Clocks that were stepped are set right by who watches them. */
 export async function healAll(world: HostileWorld): Promise<void> {
   world.swarm.network.heal();
+  world.spareAll();
   for (const node of world.swarm.nodes) {
     node.disk.failing = undefined;
     node.syncDelay = 0;

@@ -43,8 +43,8 @@ export type Fact = { readonly at: number } & (
   | { readonly kind: "healed"; readonly message: string }
   /** When everything acknowledged had settled, the member had settled up to this height. */
   | { readonly kind: "caught-up"; readonly node: number; readonly height: number }
-  /** Minor units of each account, after everything that settled. */
-  | { readonly kind: "balances"; readonly node: number; readonly accounts: readonly bigint[] }
+  /** Minor units of each account, after the block of this height. */
+  | { readonly kind: "balances"; readonly node: number; readonly height: number; readonly accounts: readonly bigint[] }
 );
 
 /** One payment as it was submitted: positions in the account table, minor units. */

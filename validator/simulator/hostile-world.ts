@@ -111,7 +111,9 @@ async function healed(world: HostileWorld, progress: Progress): Promise<void> {
   // Balances are those of executed blocks: they are compared when all of these are settled.
   await world.until(() => correct.every((node) => status(node)?.executedHeight === height(node)), 10_000);
   for (const node of correct) {
-    const accounts = swarm.nodes[node]?.driver?.services.directory().accounts;
-    if (accounts) world.recorder.note({ kind: "balances", node, accounts: accounts.map(({ balance }) => balance) });
+    const services = swarm.nodes[node]?.driver?.services;
+    if (!services) continue;
+    const accounts = services.directory().accounts.map(({ balance }) => balance);
+    world.recorder.note({ kind: "balances", node, height: services.status().executedHeight, accounts });
   }
 }

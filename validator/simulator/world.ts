@@ -22,6 +22,8 @@ export interface HostileWorld {
   crash(node: number): void;
   /** The process loses power right after it next says something. */
   crashOnceSaid(node: number): void;
+  /** Nobody is to lose power any more. */
+  spareAll(): void;
   /** Submits at a running member and notes its answer; the message's hash. `undefined` when the member is down. */
   submit(node: number, options: MessageOptions): string | undefined;
   /** Runs until the condition holds; false when the time is over or something was broken. */
@@ -41,8 +43,6 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
   const submitted = new Map<string, readonly SubmittedPayment[]>();
   const lives = new Map<number, number>();
   const doomed = new Set<number>();
-  /** Failures of earlier lives do not count: a process without power may stumble. */
-  const forgiven = new Map<number, number>();
   let broken: Violation | undefined;
 
   const lifeOf = (node: number) => lives.get(node) ?? 0;
@@ -198,7 +198,6 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
     if (isCorrect) recorder.note({ kind: "started", node });
     try {
       await swarm.start(node);
-      forgiven.set(node, swarm.nodes[node]?.failures.length ?? 0);
       if (isCorrect) void follow(node).catch((error: unknown) => breaks("settlement-stream", String(error)));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -235,8 +234,7 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
 
   function checkFailures(): Violation | undefined {
     for (const node of correct) {
-      const { failures } = swarm.nodes[node] ?? { failures: [] };
-      const failure = isUp(node) ? failures[forgiven.get(node) ?? 0] : undefined;
+      const failure = swarm.nodes[node]?.failures[0];
       if (failure) breaks("fatal", `${node}: ${failure instanceof Error ? failure.message : String(failure)}`);
     }
     return broken;
@@ -251,6 +249,7 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
     start,
     crash,
     crashOnceSaid: (node) => doomed.add(node),
+    spareAll: () => doomed.clear(),
     submit(node, options) {
       const driver = swarm.nodes[node]?.driver;
       if (!driver) return undefined;

@@ -9,6 +9,7 @@ import { sha256 } from "../../crypto/hash.ts";
 import { type GenesisDocument, parseGenesis } from "../../ledger/genesis.ts";
 import { type ActionDocument, buildTransaction } from "../../ledger/governance.ts";
 import { createMemoryKeys } from "../../ledger/memory-keys.ts";
+import { processDisk } from "../../simulator/ports/process-disk.ts";
 import {
   createSimClock,
   createSimWorld,
@@ -18,7 +19,6 @@ import {
 } from "../../simulator/ports/sim-clock.ts";
 import { createSimDisk, type SimDisk } from "../../simulator/ports/sim-disk.ts";
 import { createSimNetwork, type SimNetwork, type SimNetworkPort } from "../../simulator/ports/sim-network.ts";
-import { slowDisk } from "../../simulator/ports/slow-disk.ts";
 import { openStore } from "../../storage/store.ts";
 import type { Store } from "../../storage/types.ts";
 import { type Driver, startDriver } from "../driver.ts";
@@ -67,6 +67,8 @@ interface Node {
   store: Store | undefined;
   /** Milliseconds before each sync of its disk. */
   syncDelay: number;
+  /** Changes when a process starts and when it dies: what an earlier one still does has no effect. */
+  life: number;
   readonly events: DriverEvent[];
   readonly failures: unknown[];
 }
@@ -169,6 +171,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
       driver: undefined,
       store: undefined,
       syncDelay: 0,
+      life: 0,
       events: [],
       failures: [],
     };
@@ -190,7 +193,9 @@ export function createSwarm(options: SwarmOptions): Swarm {
     node.clock = createSimClock(world, options.clock?.(index));
     node.port = network.join(node.name, addressOf(index));
     const random = (bytes: number) => Uint8Array.from({ length: bytes }, () => Math.floor(world.random() * 256));
-    const disk = slowDisk(node.disk, world, () => node.syncDelay);
+    const life = ++node.life;
+    const alive = () => node.life === life;
+    const disk = processDisk(node.disk, world, () => node.syncDelay, alive);
     const opening = await openStore(disk, "/volume", {
       random,
       segmentBytes: options.segmentBytes ?? 1 << 18,
@@ -211,14 +216,15 @@ export function createSwarm(options: SwarmOptions): Swarm {
       addressesOf: () => [],
       ...(options.limits ? { limits: options.limits } : {}),
       observe: (event) => {
+        if (!alive()) return;
         node.events.push(event);
         options.observe?.(index, event);
       },
-      onFatal: (error) => node.failures.push(error),
+      onFatal: (error) => alive() && node.failures.push(error),
     }).then((started) => {
       live = started;
     });
-    node.driver = live;
+    if (alive()) node.driver = live;
   }
 
   /** Starting needs virtual time to pass where the disk is slow or execution yields. */
@@ -264,6 +270,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
     },
     crash(index) {
       const node = nodeAt(index);
+      node.life += 1;
       node.clock.stop();
       node.port.crash();
       node.disk.crash(world.random);

@@ -1,4 +1,4 @@
-/** Every checker, safety first: the first violation is the one to look at. */
+/** Every checker, in the order of what explains most: the first violation is the one to look at. */
 import type { History, Violation } from "../history.ts";
 import { checkAgreement } from "./agreement.ts";
 import { checkConservation } from "./conservation.ts";
@@ -13,8 +13,8 @@ export function checkAll(history: History, livenessBoundMs: number): readonly Vi
     ...checkSigningRules(history),
     ...checkAgreement(history),
     ...checkDurability(history),
+    ...checkLiveness(history, livenessBoundMs),
     ...checkPayments(history),
     ...checkConservation(history),
-    ...checkLiveness(history, livenessBoundMs),
   ];
 }

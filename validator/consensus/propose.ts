@@ -5,7 +5,7 @@ import { regionDigest } from "./coverage.ts";
 import { currentTimeout } from "./pacing.ts";
 import { unordered } from "./payload.ts";
 import { type Draft, maySign, newestExecuted, roundOf, type State, updateRound } from "./state.ts";
-import type { Block, Body, CoverageChange, GovernanceTransaction, Header, Height } from "./types.ts";
+import type { Block, Body, CoverageChange, GovernanceTransaction, Header } from "./types.ts";
 import { height as toHeight } from "./types.ts";
 
 /** Proposes in the current view if it is this member's turn and there is reason to; else sets the idle timer. */
@@ -26,10 +26,11 @@ export function proposeCurrent(draft: Draft): void {
   }
 
   const pair = rootPair(state, parent);
-  const body = parent.closing ? emptyBody : fillBody(state, parent, chain.blocks, pair.rootHeight, time.monotonic);
+  const lagging = parent.height - pair.rootHeight > state.config.parameters.maxExecutionLag;
+  const body = parent.closing ? emptyBody : fillBody(state, parent, chain.blocks, lagging, time.monotonic);
   const wanted = body.batches.length > 0 || body.governance.length > 0 || body.coverage.length > 0;
   if (!wanted) {
-    const wait = waitForPayload(state, parent, time.monotonic);
+    const wait = waitForPayload(state, parent, lagging, time.monotonic);
     if (wait > 0) return setIdleTimer(draft, wait);
   }
 
@@ -78,9 +79,8 @@ function rootPair(state: State, parent: Parent): Pick<Header, "rootHeight" | "ro
   return next ? { rootHeight: next.height, root: next.root } : { rootHeight: parent.rootHeight, root: parent.root };
 }
 
-function fillBody(state: State, parent: Parent, chain: readonly Block[], rootHeight: Height, now: number): Body {
+function fillBody(state: State, parent: Parent, chain: readonly Block[], lagging: boolean, now: number): Body {
   const { parameters } = state.config;
-  const lagging = parent.height - rootHeight > parameters.maxExecutionLag;
   const batches = lagging
     ? []
     : unordered(state, parent.hash)
@@ -127,11 +127,14 @@ function coverageChanges(state: State, chain: readonly Block[]): readonly Covera
 }
 
 /** Milliseconds to wait for payload before an empty block; 0 when an empty block is due. */
-function waitForPayload(state: State, parent: Parent, now: number): number {
+function waitForPayload(state: State, parent: Parent, lagging: boolean, now: number): number {
   const { idleInterval, settleInterval } = state.config.parameters;
-  const ready = Math.min(...unordered(state, parent.hash).map((entry) => entry.readyAt));
+  // Beyond the execution lag payload is no reason to propose: empty blocks as fast as messages go would only add to the lag.
+  const ready = lagging
+    ? Number.POSITIVE_INFINITY
+    : Math.min(...unordered(state, parent.hash).map((entry) => entry.readyAt));
   // An unfinalized parent normally becomes final one message delay later: wait a part of the timeout before pushing.
-  const pushing = parent.hash !== state.finalized.hash;
+  const pushing = lagging || parent.hash !== state.finalized.hash;
   const payments = state.coverage.unsettled.some((entry) => entry.payments);
   const patience = pushing
     ? currentTimeout(state) / 3

@@ -7,8 +7,8 @@ import { addsCoverage } from "./coverage.ts";
 import { type Draft, roundOf, updateRound } from "./state.ts";
 import type { SeatIndex, View, Vote } from "./types.ts";
 
-/** Longest wait after the quorum's last vote, ms: a few verifications, far below a distant region's round trip. */
-export const gatherTime = 5;
+/** Longest wait after the quorum's last vote, ms: a few verifications on a busy machine, below a distant region's round trip. */
+export const gatherTime = 20;
 
 /** Is it worth waiting, now, for votes that would cover more than these? Sets the timer when a wait begins. */
 export function isGathering(draft: Draft, view: View, votes: readonly Vote[]): boolean {

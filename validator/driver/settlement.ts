@@ -136,28 +136,26 @@ export function createSettlement(options: SettlementOptions): Settlement {
 
   async function* stream(fromHeight: number, signal: AbortSignal): AsyncGenerator<SettledBlock> {
     let at = fromHeight === 0 ? visible + 1 : fromHeight;
-    while (!signal.aborted && !stopped) {
-      if (at > visible) {
-        await changed(signal);
-        continue;
+    signal.addEventListener("abort", wake, { once: true });
+    try {
+      while (!signal.aborted && !stopped) {
+        if (at > visible) {
+          await new Promise<void>((resolve) => waiting.push(resolve));
+          continue;
+        }
+        let block = await settledBlock(toHeight(at));
+        if (!block) {
+          // The newest entries can be read once they are durable.
+          await options.flush();
+          block = await settledBlock(toHeight(at));
+        }
+        if (!block) throw new RangeError(`block ${at} is not kept here`);
+        at += 1;
+        if (block.messages.length > 0) yield block;
       }
-      let block = await settledBlock(toHeight(at));
-      if (!block) {
-        // The newest entries can be read once they are durable.
-        await options.flush();
-        block = await settledBlock(toHeight(at));
-      }
-      if (!block) throw new RangeError(`block ${at} is not kept here`);
-      at += 1;
-      if (block.messages.length > 0) yield block;
+    } finally {
+      signal.removeEventListener("abort", wake);
     }
-  }
-
-  function changed(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      waiting.push(resolve);
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
   }
 
   return {

@@ -1,0 +1,119 @@
+/** The load generator: a process of its own, told what to do over the channel to its parent (`protocol.ts`). */
+import { setTimeout as delay } from "node:timers/promises";
+import { percentiles } from "../statistics.ts";
+import { createEngine, type Engine, type Flight } from "./engine.ts";
+import { alone, closedLoop, type Interval, type Offered, openLoop, type Supply } from "./loops.ts";
+import { createMessageMaker, type PreparedMessage } from "./messages.ts";
+import type { LoadCommand, LoadEvent, LoadResult } from "./protocol.ts";
+
+/** After the last message was sent, ms. */
+const drainMs = 30_000;
+
+const tell = (event: LoadEvent): void => {
+  process.send?.(event);
+};
+const fail = (reason: string): void => tell({ kind: "failed", reason });
+
+let engine: Engine | undefined;
+let make: ((payments: number) => PreparedMessage) | undefined;
+const prepared: PreparedMessage[] = [];
+let used = 0;
+const supply: Supply = () => prepared[used++];
+
+async function perform(command: LoadCommand): Promise<void> {
+  switch (command.kind) {
+    case "connect":
+      make = createMessageMaker(command.target);
+      engine = createEngine({ ...command, refused: (reason) => fail(`a message was refused: ${reason}`) });
+      return tell({ kind: "ready" });
+    case "prepare":
+      if (make === undefined) throw new Error("not connected");
+      prepared.splice(0, used);
+      used = 0;
+      for (let at = 0; at < command.messages; at++) prepared.push(make(command.payments));
+      return tell({ kind: "ready" });
+    case "closed":
+      return measure((running, interval) => closedLoop(running, supply, command.window, command, interval), "settled");
+    case "open":
+      return measure(
+        (running, interval) => openLoop(running, supply, command.perSecond, command, interval),
+        "intended",
+      );
+    case "alone":
+      return measure((running, interval) => alone(running, supply, command, interval), "intended");
+  }
+}
+
+/** `counts`: the messages that settled in the interval (closed loop), or those that were due in it. */
+async function measure(
+  offer: (running: Engine, interval: Interval) => Promise<Offered>,
+  counts: "settled" | "intended",
+): Promise<void> {
+  const running = engine;
+  if (running === undefined) throw new Error("not connected");
+  const begin = performance.now();
+  let [start, end] = [begin, begin];
+  let cpu = process.cpuUsage();
+  const before = { retries: running.retries(), rejected: running.rejected() };
+  const interval: Interval = {
+    start: () => {
+      start = performance.now();
+      cpu = process.cpuUsage();
+      tell({ kind: "measuring" });
+    },
+    end: () => {
+      end = performance.now();
+      cpu = process.cpuUsage(cpu);
+      tell({ kind: "measured" });
+    },
+  };
+  const { flights, exhausted } = await offer(running, interval);
+  const until = performance.now() + drainMs;
+  while (running.underway() > 0 && performance.now() < until) await delay(10);
+  for (const flight of flights) flight.final = finality(running, flight);
+
+  const within = (time: number): boolean => time >= start && time < end;
+  const counted = flights.filter(({ settled, intended }) => within(counts === "settled" ? settled : intended));
+  const done = counted.filter(({ settled }) => settled >= 0);
+  const throughput = flights
+    .filter(({ settled }) => within(settled))
+    .reduce((sum, { message }) => sum + message.payments, 0);
+  const relative = (time: number): number => (time < 0 ? -1 : time - begin);
+  const result: LoadResult = {
+    elapsedMs: end - start,
+    messages: counted.length,
+    payments: done.reduce((sum, { message }) => sum + message.payments, 0),
+    paymentsPerSecond: (throughput * 1000) / (end - start),
+    accepted: percentiles(done.map(({ accepted, intended }) => accepted - intended)),
+    // Settlement may be heard before the answer to the submission: then there was nothing to wait for.
+    settlement: percentiles(done.map(({ settled, accepted }) => Math.max(0, settled - accepted))),
+    total: percentiles(done.map(({ settled, intended }) => settled - intended)),
+    commit: percentiles(done.filter(({ final }) => final >= 0).map(({ final, intended }) => final - intended)),
+    samples: flights.map(({ intended, accepted, final, settled }) => ({
+      intended: relative(intended),
+      accepted: relative(accepted),
+      final: relative(final),
+      settled: relative(settled),
+    })),
+    retries: running.retries() - before.retries,
+    unsettled: flights.filter(({ settled }) => settled < 0).length,
+    rejectedPayments: running.rejected() - before.rejected,
+    generatorCpu: (cpu.user + cpu.system) / 1000 / (end - start),
+    exhausted,
+  };
+  tell({ kind: "result", result });
+}
+
+/** What settled was final before, even when a status said so later: statuses are sampled. */
+function finality(running: Engine, { height, settled }: Flight): number {
+  const seen = running.finalAt(height);
+  return seen < 0 || settled < 0 ? seen : Math.min(seen, settled);
+}
+
+process.on("message", (command: LoadCommand) => {
+  perform(command).catch((error: unknown) =>
+    fail(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+  );
+});
+// The benchmark is gone: so is the reason to load anything.
+process.on("disconnect", () => process.exit(0));

@@ -22,11 +22,14 @@ const faults: readonly FaultKind[] = [
   {
     name: "crash",
     weight: 5,
-    apply: (world) =>
-      onNode(world, (node) => {
-        world.crash(node);
-        return `crash of ${node}`;
-      }),
+    apply(world) {
+      // Only a crash shows what a rotten disk has lost.
+      const rotten = world.rotten.filter((node) => world.isUp(node) && world.swarm.world.random() < 0.5);
+      const node = pick(world, rotten.length > 0 ? rotten : up(world));
+      if (node === undefined) return undefined;
+      world.crash(node);
+      return `crash of ${node}`;
+    },
   },
   {
     name: "crash-once-said",

@@ -15,6 +15,8 @@ export interface HostileWorld {
   readonly scenario: Scenario;
   readonly recorder: Recorder;
   readonly correct: readonly number[];
+  /** Nodes whose disks lose durable bytes. */
+  readonly rotten: readonly number[];
   isUp(node: number): boolean;
   /** Starts a process that is down; one whose volume cannot be opened now stays down. */
   start(node: number): Promise<void>;
@@ -61,7 +63,8 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
     twins: twinned,
     parameters,
     segmentBytes,
-    clock: (node) => scenario.clocks[seatOf(node)] ?? {},
+    // The second process of a twin runs on another machine: its clock tells the two apart.
+    clock: (node) => scenario.clocks[node] ?? { offset: 300 },
     signers: (node, signers) => recorder.signers(seatOf(node), signers),
     port(node, port) {
       const strategy = faulty.get(seatOf(node));
@@ -245,6 +248,7 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
     scenario,
     recorder,
     correct,
+    rotten: [...faulty].filter(([, { rots }]) => rots).map(([seat]) => seat),
     isUp,
     start,
     crash,

@@ -2,7 +2,7 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import type { BatchReference } from "../../consensus/types.ts";
 import { digest } from "../../consensus/types.ts";
 import { sha256 } from "../../crypto/hash.ts";
-import { altered, type Misbehaviour, type Puppet, type Strategy } from "./strategy.ts";
+import { altered, type Misbehaviour, type Puppet, type Strategy, substitute } from "./strategy.ts";
 
 /** Pushes its batches to few, serves nobody, claims that everyone holds what nobody does, and proposes batches that do not exist. */
 export const payloadWithholding: Strategy = { name: "payload-withholding", misbehave };
@@ -14,14 +14,17 @@ function misbehave(puppet: Puppet): Misbehaviour {
     return { digest: digest(bytesToHex(name)), payments: 3, bytes: 500, zone: "" };
   }
 
+  const speak = substitute(puppet, (proposal) => {
+    if (puppet.random() < 0.5) return undefined;
+    const batch = inventedBatch();
+    puppet.broadcast({ kind: "batch", batch: { ...batch, holders: [...puppet.seats] } });
+    return altered(puppet, proposal, {}, { batches: [...proposal.block.body.batches, batch] });
+  });
+
   return {
     speak(message, bytes) {
-      if (message.kind === "batch") return;
-      if (message.kind !== "proposal" || puppet.random() < 0.5) return puppet.broadcast(bytes);
-      const batch = inventedBatch();
-      puppet.broadcast({ kind: "batch", batch: { ...batch, holders: [...puppet.seats] } });
-      const batches = [...message.proposal.block.body.batches, batch];
-      puppet.broadcast({ kind: "proposal", proposal: altered(puppet, message.proposal, {}, { batches }) });
+      // What it has it announces to nobody.
+      if (message.kind !== "batch") speak(message, bytes);
     },
     ask(_, protocol) {
       if (protocol !== "batch" || puppet.random() < 0.3) return undefined;

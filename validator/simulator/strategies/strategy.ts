@@ -4,7 +4,7 @@
  */
 import { sealBlock } from "../../codec/block.ts";
 import type { Gossip } from "../../codec/peer.ts";
-import type { Ballot, Body, EpochConfig, Header, Proposal, SeatIndex, Vote } from "../../consensus/types.ts";
+import type { Ballot, Body, Digest, EpochConfig, Header, Proposal, SeatIndex, Vote } from "../../consensus/types.ts";
 import { signProposal } from "../../crypto/proposals.ts";
 import type { Signers } from "../../driver/outbox.ts";
 import type { Reply, StreamProtocol } from "../../driver/ports.ts";
@@ -57,6 +57,29 @@ export function altered(puppet: Puppet, proposal: Proposal, header: Partial<Head
   const { bodyHash: _, reveal, ...rest } = { ...proposal.block.header, ...header };
   const block = sealBlock(rest, { ...proposal.block.body, ...body }, reveal);
   return signProposal(puppet.signers.peer, puppet.config, { block, finalization: proposal.finalization });
+}
+
+/**
+ * Takes the place of the puppet's own proposals: `change` makes another of each (undefined: keeps it), always the same
+ * for the same one, and the puppet's votes for the first are made for the other.
+ */
+export function substitute(
+  puppet: Puppet,
+  change: (proposal: Proposal) => Proposal | undefined,
+): (message: Gossip, bytes: Uint8Array) => void {
+  const others = new Map<Digest, Proposal>();
+  return (message, bytes) => {
+    if (message.kind === "vote") {
+      const other = others.get(message.vote.block);
+      const vote = other ? signed(puppet, { ...message.vote, block: other.block.hash }) : message.vote;
+      return puppet.broadcast({ kind: "vote", vote });
+    }
+    if (message.kind !== "proposal") return puppet.broadcast(bytes);
+    const { proposal } = message;
+    const other = others.get(proposal.block.hash) ?? change(proposal) ?? proposal;
+    others.set(proposal.block.hash, other);
+    puppet.broadcast({ kind: "proposal", proposal: other });
+  };
 }
 
 /** About half of the others, and the rest. */

@@ -1,7 +1,7 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { digest, height } from "../../consensus/types.ts";
 import { sha256 } from "../../crypto/hash.ts";
-import { altered, type Misbehaviour, type Puppet, type Strategy, signed } from "./strategy.ts";
+import { altered, type Misbehaviour, type Puppet, type Strategy, substitute } from "./strategy.ts";
 
 const falseRoot = digest(bytesToHex(sha256(new TextEncoder().encode("a state that never was"))));
 
@@ -9,18 +9,20 @@ const falseRoot = digest(bytesToHex(sha256(new TextEncoder().encode("a state tha
 export const wrongRootLeader: Strategy = { name: "wrong-root-leader", misbehave };
 
 function misbehave(puppet: Puppet): Misbehaviour {
-  let turn = 0;
+  const speak = substitute(puppet, (proposal) => {
+    const { rootHeight, root } = proposal.block.header;
+    const draw = puppet.random();
+    // Now and then it is honest: others must go on believing that they may follow it.
+    if (draw < 0.2) return undefined;
+    const older = { rootHeight: height(Math.max(0, rootHeight - 1)), root };
+    return altered(puppet, proposal, draw < 0.8 ? { root: falseRoot } : older);
+  });
   return {
     speak(message, bytes) {
-      // Now and then it is honest: others must go on believing that they may follow it.
-      if (message.kind !== "proposal" || turn++ % 3 === 2) return puppet.broadcast(bytes);
-      const { header } = message.proposal.block;
-      const older = { rootHeight: height(Math.max(0, header.rootHeight - 1)), root: header.root };
-      const proposal = altered(puppet, message.proposal, puppet.random() < 0.7 ? { root: falseRoot } : older);
-      const { epoch, view } = header;
-      puppet.broadcast({ kind: "proposal", proposal });
-      for (const kind of ["notarize", "finalize"] as const)
-        puppet.broadcast({ kind: "vote", vote: signed(puppet, { kind, epoch, view, block: proposal.block.hash }) });
+      speak(message, bytes);
+      if (message.kind !== "vote" || message.vote.kind !== "notarize") return;
+      // It is the first to finalize what it proposes, notarized or not.
+      speak({ kind: "vote", vote: { ...message.vote, kind: "finalize" } }, bytes);
     },
   };
 }

@@ -2,11 +2,13 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { type RunOptions, runSeed, type Verdict } from "./hostile-world.ts";
+import { runMutants } from "./mutants/run.ts";
 import { strategies } from "./strategies/all.ts";
 import { runInWorkers, serveSeeds } from "./workers.ts";
 
 const help = `npm run simulate -- [--seeds N] [--from K] [--workers N] [--strategy NAME]…
 npm run simulate -- --seed S [--everything] [--strategy NAME]…
+npm run simulate -- --mutants
 
   --seeds N        how many seeds (default 100)
   --from K         the first one (default 1)
@@ -16,6 +18,7 @@ npm run simulate -- --seed S [--everything] [--strategy NAME]…
   --strategy NAME  faulty members play these, in this order, instead of what the seed draws:
                    ${strategies.map(({ name }) => name).join(", ")}
   --members N      with this many members, instead of 4, 5 or 7 as the seed draws
+  --mutants        break the protocol on purpose in copies of the source: each mutant has to be caught
 
 A failing seed prints the command that replays it. Exit code: 0 all passed, 1 some failed, 2 wrong arguments.
 `;
@@ -28,6 +31,7 @@ const { values } = parseArgs({
     workers: { type: "string", default: String(availableParallelism()) },
     strategy: { type: "string", multiple: true },
     members: { type: "string" },
+    mutants: { type: "boolean", default: false },
     everything: { type: "boolean", default: false },
     worker: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -101,6 +105,8 @@ if (values.help) {
   console.log(help);
 } else if (values.worker) {
   serveSeeds((seed) => runSeed(seed, options));
+} else if (values.mutants) {
+  process.exit((await runMutants()) ? 0 : 1);
 } else if (values.seed !== undefined) {
   await runOne(whole("seed", values.seed, 0));
 } else {

@@ -77,8 +77,13 @@ export function createAudit(config: EpochConfig): Audit {
   /** Every block notarized above a final one has it as an ancestor. */
   function extendsFinal(low: number, final: Digest, high: number, tip: Digest): void {
     let at = blocks.get(tip);
-    while (at && at.header.view > low) at = blocks.get(at.header.parent);
-    if (at && at.hash !== final) report("agreement", `view ${high} is notarized beside the final block of view ${low}`);
+    let hash: Digest = tip;
+    while (at && at.header.view > low) {
+      hash = at.header.parent;
+      at = blocks.get(hash);
+    }
+    const known = at !== undefined || hash === config.anchor.hash;
+    if (known && hash !== final) report("agreement", `view ${high} is notarized beside the final block of view ${low}`);
   }
 
   return {

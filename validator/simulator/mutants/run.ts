@@ -12,7 +12,7 @@ import type { ScenarioVerdict } from "./scenario.ts";
 
 const root = join(import.meta.dirname, "../../..");
 /** A child has its own bounds in virtual time; this one ends a child that no longer makes any pass. */
-const wallLimitMs = 120_000;
+const wallLimitMs = 180_000;
 const atOnce = 2;
 
 interface Job {

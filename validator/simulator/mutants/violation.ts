@@ -10,6 +10,7 @@ export type Property =
   | "acknowledged is kept"
   | "only a certificate makes doubt"
   | "finality without execution"
+  | "back-pressure"
   | "liveness"
   | "nobody fills another's slot"
   | "late votes cover"

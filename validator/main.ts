@@ -14,6 +14,7 @@ import type { Observer, ValidatorServices } from "./driver/services.ts";
 import { createSystemClock } from "./driver/system-clock.ts";
 import { type Chain, checkGenesis, keepGenesis, type OwnSeat, readGenesis } from "./genesis-file.ts";
 import { createNetwork } from "./network/host.ts";
+import { defaultNetworkLimits } from "./network/limits.ts";
 import { peerName } from "./network/peer-name.ts";
 import { startHealthServer } from "./rpc/health.ts";
 import type { GenesisResult, Host } from "./rpc/host.ts";
@@ -166,6 +167,11 @@ async function startChain(options: ChainStart): Promise<ValidatorServices> {
     listen: config.p2p.listen,
     announce: config.p2p.announce,
     chainId: chain.chainId,
+    limits: {
+      unreachableAfterMs: config.unreachableAfterMs,
+      // An idle peer answers a few pings before it counts as silent.
+      pingIntervalMs: Math.min(defaultNetworkLimits.pingIntervalMs, Math.floor(config.unreachableAfterMs / 3)),
+    },
   });
   closers.push(() => network.stop());
 
@@ -176,12 +182,8 @@ async function startChain(options: ChainStart): Promise<ValidatorServices> {
           observation.observe(event);
           telemetry.observe(event);
         };
-  const addresses = new Map(
-    chain.genesis.members.map(({ id, peerKey }) => [
-      peerName(peerKey),
-      config.peers.find(({ seat }) => seat === id)?.addresses ?? [],
-    ]),
-  );
+  // By seat: a seat that was given new keys is where it was.
+  const addresses = new Map(config.peers.map(({ seat, addresses: where }) => [seat, where]));
   const driver = await startDriver({
     clock,
     network,
@@ -189,7 +191,7 @@ async function startChain(options: ChainStart): Promise<ValidatorServices> {
     chain,
     signers: options.signers,
     peerName,
-    addressesOf: (peer) => addresses.get(peer) ?? [],
+    addressesOf: (id) => addresses.get(id) ?? [],
     parameters: config.parameters,
     observe,
     onFatal: crash(log),

@@ -45,6 +45,13 @@ export function verifyPossession(blsKey: Uint8Array, peerKey: Uint8Array, proof:
   return key !== undefined && signature !== undefined && blst.verify(possessionBytes(blsKey, peerKey), key, signature);
 }
 
+/** One signature over 32 bytes, its key and itself as bytes; false too for what is no key or no signature. */
+export function verifyBls(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  const key = parsePublicKey(publicKey);
+  const point = parseSignature(signature);
+  return key !== undefined && point !== undefined && blst.verify(message, key, point);
+}
+
 /** The set's public keys, parsed and validated once an epoch. */
 export interface MemberKeys {
   readonly config: EpochConfig;

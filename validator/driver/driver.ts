@@ -8,6 +8,7 @@ import { startEpoch } from "../consensus/step.ts";
 import type { Block, Effect, EpochConfig, Input, Parameters, SeatIndex } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { type MemberKeys, memberKeys } from "../crypto/bls.ts";
+import { evidenceTransaction } from "../ledger/evidence.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
 import type { ExecutedBlock } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
@@ -53,8 +54,8 @@ export interface DriverOptions {
   readonly signers: Signers;
   /** The network's name of an ed25519 public key (hexadecimal). */
   readonly peerName: (peerKey: string) => PeerName;
-  /** Where to dial a peer; empty when it dials us. */
-  readonly addressesOf: (peer: PeerName) => readonly string[];
+  /** Where to dial the seat or learner of this name; empty when it dials us. */
+  readonly addressesOf: (id: string) => readonly string[];
   readonly limits?: Partial<Limits>;
   /** Local parameters (docs/parameters.md) that differ here from the chain's. */
   readonly parameters?: Partial<Parameters>;
@@ -294,6 +295,9 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     commit: commits.commit,
   });
 
+  /** Seats of the epoch under way whose equivocation is on its way into a block. */
+  let reported = new Set<string>();
+  const govern = createGovernance({ ...shared, ledger: () => ledger });
   core = createCoreLoop({ clock, initial, perform, observe, onFatal: fatal });
 
   function perform(effect: Effect): void {
@@ -325,8 +329,14 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
         settlement.settle(effect.height, effect.finalization);
         return status.changed();
       case "report-evidence": {
-        const offender = membership.seats[effect.offender]?.member.id ?? `seat ${effect.offender}`;
-        return observe({ kind: "equivocation", offender, evidence: effect.evidence.kind });
+        const { member } = membership.seats[effect.offender] ?? {};
+        const offender = member?.id ?? `seat ${effect.offender}`;
+        observe({ kind: "equivocation", offender, evidence: effect.evidence.kind });
+        // Once is enough: its power goes with the epoch, whatever else it signs.
+        if (!member || member.power === 0 || reported.has(member.id)) return;
+        const proof = evidenceTransaction(membership.config.chainId, member, effect.evidence);
+        if (proof && govern(proof.bytes).kind === "accepted") reported.add(member.id);
+        return;
       }
       case "quarantine":
         observe({ kind: "quarantined", height: effect.height, own: effect.own, certified: effect.certified });
@@ -368,6 +378,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     const previous = state();
     keys = next;
     membership = members;
+    reported = new Set();
     timers.clearAll();
     const fresh = startEpoch(keys.config, membership.self, executed, previous);
     core?.replace(recovered ? carryOver(previous, recovered) : fresh);
@@ -379,7 +390,11 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   }
 
   function connectPeers(): void {
-    const peers: PeerAddress[] = membership.others.map(({ peer }) => ({ peer, addresses: options.addressesOf(peer) }));
+    const learners = ledger.state.set.learners.filter(({ peerKey }) => peerKey !== ownKey);
+    const peers: PeerAddress[] = [
+      ...membership.others.map(({ peer, member }) => ({ peer, addresses: options.addressesOf(member.id) })),
+      ...learners.map(({ id, peerKey }) => ({ peer: options.peerName(peerKey), addresses: options.addressesOf(id) })),
+    ];
     network.setPeers(peers);
   }
 
@@ -411,7 +426,6 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     core.feed({ kind: "batch-held", batch, creator: undefined });
   }
 
-  const govern = createGovernance({ ...shared, ledger: () => ledger });
   const services: ValidatorServices = {
     ...queries,
     proof: proofs.proof,

@@ -2,6 +2,7 @@
 import { encodeGossip } from "../codec/peer.ts";
 import type { Input } from "../consensus/types.ts";
 import { sha256 } from "../crypto/hash.ts";
+import { isEvidence, parseEvidence } from "../ledger/evidence.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
 import { closesEpoch, parseTransaction } from "../ledger/governance.ts";
 import type { Network } from "./ports.ts";
@@ -24,7 +25,10 @@ export function createGovernance({
     if (closes === undefined) return { kind: "refused", reason: "not a governance transaction" };
     const transaction = { bytes, closesEpoch: closes };
     if (!ledger().isGoverned(transaction))
-      return { kind: "refused", reason: "too few good signatures of the governance set" };
+      return {
+        kind: "refused",
+        reason: "too few good signatures of the governance set, or evidence that proves nothing",
+      };
     feed({ kind: "governance", transaction });
     network.broadcast(encodeGossip({ kind: "governance", transaction: bytes }));
     return { kind: "accepted", hash: sha256(bytes) };
@@ -33,6 +37,7 @@ export function createGovernance({
 
 /** Whether the block that carries the transaction closes its epoch; undefined when it is no transaction. */
 export function closesEpochOf(transaction: Uint8Array): boolean | undefined {
+  if (isEvidence(transaction)) return parseEvidence(transaction).kind === "ok" ? false : undefined;
   const parsed = parseTransaction(transaction);
   return parsed.kind === "ok" ? closesEpoch(parsed.value.action) : undefined;
 }

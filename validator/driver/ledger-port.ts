@@ -1,6 +1,6 @@
 /** The ledger as the driver opens it: from genesis or from a checkpoint's parts, with the signature checks of `crypto/`. */
 import type { Digest } from "../consensus/types.ts";
-import { verifyPossession } from "../crypto/bls.ts";
+import { verifyBls, verifyPossession } from "../crypto/bls.ts";
 import { verifyEd25519 } from "../crypto/ed25519.ts";
 import { createLedger, openLedger, type SettlementLedger } from "../ledger/execute.ts";
 import type { Genesis } from "../ledger/genesis.ts";
@@ -12,7 +12,7 @@ export interface Chain {
   readonly chainId: Digest;
 }
 
-const crypto = { verifyEd25519, provesPossession: verifyPossession };
+const crypto = { verifyEd25519, verifyBls, provesPossession: verifyPossession };
 
 export function ledgerFromGenesis(chain: Chain, keys: ExecutedKeys): SettlementLedger {
   return createLedger({ ...chain, keys, crypto });

@@ -14,6 +14,12 @@ export interface InstitutionState {
   readonly suspended: boolean;
 }
 
+/** A process that follows the chain: its name and its ed25519 peer key, hexadecimal. */
+export interface Learner {
+  readonly id: string;
+  readonly peerKey: string;
+}
+
 export interface ValidatorSet {
   readonly members: readonly Member[];
   /** Each member's proof of possession, in their order: a reader of proofs checks those of a set it does not know yet. */
@@ -24,6 +30,10 @@ export interface ValidatorSet {
   readonly epoch: number;
   /** Every BLS and peer key that ever was in a set: none comes back, but for a seat's predecessor. */
   readonly usedKeys: readonly string[];
+  /** Seats proven to have equivocated in this epoch: they have no power in the next. */
+  readonly offenders: readonly string[];
+  /** Who follows without a vote: may connect to the members. */
+  readonly learners: readonly Learner[];
   /** The key a seat had before its last rotation: what a rollback may return to. */
   readonly predecessors: Readonly<Record<string, { readonly blsKey: string; readonly peerKey: string }>>;
 }
@@ -69,6 +79,8 @@ export function initialChainState(genesis: Genesis, chainId: Digest): ChainState
       parameters: genesis.parameters,
       epoch: 0,
       usedKeys: members.flatMap((member) => [member.blsKey, member.peerKey]),
+      offenders: [],
+      learners: genesis.learners ?? [],
       predecessors: {},
     },
     governance: { ...genesis.governance, sequence: 0 },

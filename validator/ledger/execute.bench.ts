@@ -36,7 +36,7 @@ const { genesis, chainId } = testGenesis({
   })),
 });
 const keys = createMemoryKeys(1 << 22);
-const crypto = { verifyEd25519: () => true, provesPossession: () => true };
+const crypto = { verifyEd25519: () => true, verifyBls: () => true, provesPossession: () => true };
 const ledger = createLedger({ genesis, chainId, keys, crypto });
 const numeric = Array.from(ledger.accounts.currency);
 

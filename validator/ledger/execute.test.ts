@@ -199,7 +199,7 @@ describe("snapshots", () => {
     const parts = chain.ledger.snapshot();
     const content = decodeSnapshot(parts);
     if (content.kind === "refused") throw new Error(content.error.reason);
-    const crypto = { verifyEd25519: () => true, provesPossession: () => true };
+    const crypto = { verifyEd25519: () => true, verifyBls: () => true, provesPossession: () => true };
     const restored = openLedger(
       {
         genesis: chain.genesis,
@@ -226,7 +226,7 @@ describe("snapshots", () => {
     const [part] = chain.ledger.snapshot();
     if (!part) throw new Error("no part");
     expect(decodeSnapshot([part.subarray(0, part.length - 1)])).toMatchObject({ kind: "refused" });
-    const crypto = { verifyEd25519: () => true, provesPossession: () => true };
+    const crypto = { verifyEd25519: () => true, verifyBls: () => true, provesPossession: () => true };
     for (let at = part.length - 64 * chain.ledger.accounts.count; at < part.length; at += 8) {
       const flipped = part.slice();
       flipped[at] = (flipped[at] ?? 0) ^ 1;

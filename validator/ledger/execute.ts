@@ -19,12 +19,13 @@ import {
   type ValidatorSet,
 } from "./chain-state.ts";
 import { currencyByAlpha } from "./currencies.ts";
+import { type EvidenceCrypto, isEvidence, parseEvidence, unproven } from "./evidence.ts";
 import type { Genesis } from "./genesis.ts";
 import { govern, limitsOf } from "./govern.ts";
 import { closesEpoch, parseTransaction, satisfies } from "./governance.ts";
 import { createHistory, eraBlocks, type History, historyLeaf } from "./history.ts";
 import { checkCounts, checkInvariants } from "./invariants.ts";
-import type { ProvesPossession } from "./membership.ts";
+import { disempower, type ProvesPossession } from "./membership.ts";
 import type { StateProof } from "./proof-bytes.ts";
 import {
   consumption,
@@ -44,6 +45,7 @@ import type { ExecutedBlock, ExecutedKeys, Ledger, MessageOutcome } from "./type
 /** Signature checks, from `crypto/`: the ledger is pure and decides only what their answers mean. */
 export interface LedgerCrypto {
   readonly verifyEd25519: (key: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+  readonly verifyBls: EvidenceCrypto["verifyBls"];
   readonly provesPossession: ProvesPossession;
 }
 
@@ -58,7 +60,7 @@ export interface SettlementLedger extends Ledger {
   stateProof(height: number, rootHeight: number): StateProof | undefined;
   /** Keys of blocks up to this height may be forgotten by now: a multiple of `eraBlocks`. */
   readonly forgotten: number;
-  /** Is the transaction well-formed and signed by the governance set? For proposals and ingress. */
+  /** Is the transaction well-formed, and signed by the governance set or proven by what it shows? For proposals and ingress. */
   isGoverned(transaction: GovernanceTransaction): boolean;
 }
 
@@ -233,6 +235,10 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
   function executeGovernance(transaction: GovernanceTransaction, before: ValidatorSet): GovernanceReceipt {
     const hash = sha256(transaction.bytes);
     const refuse = (reason: string) => ({ hash, granted: false, reason });
+    if (isEvidence(transaction.bytes)) {
+      const reason = condemn(transaction.bytes);
+      return reason === "" ? { hash, granted: true, reason } : refuse(reason);
+    }
     const parsed = parseTransaction(transaction.bytes);
     if (parsed.kind === "refused") return refuse(parsed.error.reason);
     if (parsed.value.sequence !== state.governance.sequence)
@@ -248,6 +254,19 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
     return { hash, granted: true, reason: "" };
   }
 
+  /** Notes a proven offender: its power goes with the epoch. Why not, or "". */
+  function condemn(bytes: Uint8Array): string {
+    const evidence = parseEvidence(bytes);
+    if (evidence.kind === "refused") return evidence.error.reason;
+    const reason = unproven(evidence.value, { chainId, ...state.set }, crypto);
+    if (reason !== "") return reason;
+    const offender = state.set.members.find(({ blsKey }) => blsKey === evidence.value.blsKey);
+    const { offenders } = state.set;
+    if (!offender || offender.power === 0 || offenders.includes(offender.id)) return "it was proven before";
+    state = { ...state, set: { ...state.set, offenders: [...offenders, offender.id] } };
+    return "";
+  }
+
   function end(): ExecutedBlock {
     const { header, body, hash } = under();
     const { set } = state;
@@ -256,7 +275,7 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
     if (header.reveal) state = { ...state, beacon: mixReveal(state.beacon, header.reveal) };
     if (header.closing) {
       const beacon = turnBeacon(state.beacon, state.set.parameters.minReveals);
-      state = { ...state, beacon, set: { ...state.set, epoch: state.set.epoch + 1 } };
+      state = { ...state, beacon, set: { ...disempower(state.set, set), epoch: state.set.epoch + 1 } };
     }
     const receipts = receiptsRoot(receiptLeaves(sources, governance, header));
     history.append(historyLeaf(receipts, keysDigest(sources)));
@@ -329,6 +348,11 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
       };
     },
     isGoverned(transaction) {
+      if (isEvidence(transaction.bytes)) {
+        const evidence = parseEvidence(transaction.bytes);
+        // Whether it was proven before is no question of validity: members may have executed more or less.
+        return evidence.kind === "ok" && unproven(evidence.value, { chainId, ...state.set }, crypto) === "";
+      }
       const parsed = parseTransaction(transaction.bytes);
       return parsed.kind === "ok" && satisfies(state.governance, chainId, parsed.value, crypto.verifyEd25519);
     },

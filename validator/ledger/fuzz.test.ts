@@ -133,7 +133,7 @@ describe("frames that nobody honest sends", () => {
     const [part] = chain.ledger.snapshot();
     if (!part) throw new Error("no part");
     const next = random(4);
-    const crypto = { verifyEd25519: () => true, provesPossession: () => true };
+    const crypto = { verifyEd25519: () => true, verifyBls: () => true, provesPossession: () => true };
     const options = { genesis: chain.genesis, chainId: chain.chainId, keys: createMemoryKeys(), crypto };
     for (let i = 0; i < 3_000; i++) {
       const bytes = mutated(part, next);

@@ -33,6 +33,10 @@ export const memberSchema = z.strictObject({
   proofOfPossession: hex(96),
 });
 
+/** A process that follows without a vote. */
+export const learnerSchema = z.strictObject({ id: name, peerKey: hex(32) });
+export const maxLearners = 64;
+
 /** Every parameter, each in its range; `optional`: what is absent takes its default. */
 export function parametersSchema(optional: boolean) {
   const shape = parameterTable.map(({ name: parameter, range: [low, high] }) => {
@@ -73,6 +77,8 @@ export const genesisSchema = z
     time: z.int().positive(),
     faultModel: z.enum(["Byzantine", "Crash"]).default("Byzantine"),
     members: z.array(memberSchema).min(1).max(1_024),
+    /** Who may connect to the members and follow. */
+    learners: z.array(learnerSchema).max(maxLearners).optional(),
     /** Least power that must sign from each region; a region not named here is not required. Absent: every region, 1. */
     requiredRegions: z.record(name, z.int().min(1)).optional(),
     parameters: parametersSchema(true).prefault({}),
@@ -103,6 +109,11 @@ export const genesisSchema = z
       (i) => ["institutions", i, "bic"],
       "is used twice",
     );
+    const peers = [...genesis.members, ...(genesis.learners ?? [])];
+    const learnerAt = (i: number) => i - genesis.members.length;
+    for (const field of ["id", "peerKey"] as const)
+      for (const i of duplicates(peers.map((peer) => peer[field])))
+        if (learnerAt(i) >= 0) issue(["learners", learnerAt(i), field], "is used twice");
     unique(genesis.governance.keys, (i) => ["governance", "keys", i], "is used twice");
     unique(genesis.zones, (i) => ["zones", i], "is used twice");
     unique(

@@ -51,12 +51,12 @@ test("the bytes of docs/formats.md and docs/state-root.md stay what they are", (
         "6b5eb9cc026fd03fae3f466fb68cd5089c174b0656705bf032f7c6d2942e0b44",
       ],
       "roots": [
-        "06a5660d37f8c4e777471763284215144665a4dcc1ff905a75fdc6246a8fe17b",
-        "b24d6d74f29ce7ec3ac309b9c131c74fbfccb2c03bf5cf00cb9293085afd90a5",
-        "21dcfb2c349a3814075d42b3c082859d968a94d8bdab649cab0b7cfee758c1ef",
+        "e463da385ce8f8bbec86069496d49b4201365831775d07b9cc53b2aaf26b26d0",
+        "2eab5e4ce528d585b468c1d3b046a91236aeac8c7af3375e8c079b49ccbaf9e3",
+        "6b72bcddfbab361501c4a55734dcc378f274619eafe53b3c06e8bb0bb1662903",
       ],
       "snapshot": [
-        "60f91e8ba97be6ab2148baf9315ab5739bf225b373e3f3ba16149926c888bd7f",
+        "2867db00ccfd88583f7fe041ec8ad39a5029d340f65c502a3cbb847368a680e9",
       ],
       "transaction": "92265958f34128c36de81987340b82cd5948fe6f34f9352078396cb0a669dc6c",
     }

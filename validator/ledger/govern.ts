@@ -84,6 +84,14 @@ export function govern(
       return setMembers(state, action, before, possesses);
     case "rotate-seat":
       return rotateSeat(state, action, before, possesses);
+    case "set-learners": {
+      const { learners } = action;
+      const peers = [...state.set.members, ...learners];
+      const names = [peers.map(({ id }) => id), peers.map(({ peerKey }) => peerKey)];
+      if (names.some((each) => new Set(each).size !== each.length))
+        return refuse("two of the swarm share a name or a key");
+      return grant({ ...state, set: { ...state.set, learners } });
+    }
     case "set-parameters": {
       const parsed = parametersSchema(false).safeParse({ ...state.set.parameters, ...action.parameters });
       if (!parsed.success)

@@ -14,7 +14,9 @@ import {
   accountSchema,
   canonicalJson,
   institutionSchema,
+  learnerSchema,
   maxGovernanceKeys,
+  maxLearners,
   memberSchema,
   parseCanonicalJson,
 } from "./genesis.ts";
@@ -56,6 +58,7 @@ const actionSchema = z.discriminatedUnion("kind", [
     peerKey: memberSchema.shape.peerKey,
     proofOfPossession: memberSchema.shape.proofOfPossession,
   }),
+  z.strictObject({ kind: z.literal("set-learners"), learners: z.array(learnerSchema).max(maxLearners) }),
   z.strictObject({
     kind: z.literal("set-parameters"),
     parameters: z.partialRecord(z.enum(governed as [string, ...string[]]), z.union([z.number(), z.string()])),
@@ -90,6 +93,7 @@ export interface ParsedTransaction {
 const closing: ReadonlySet<Action["kind"]> = new Set([
   "set-members",
   "rotate-seat",
+  "set-learners",
   "set-parameters",
   "set-governance",
 ]);

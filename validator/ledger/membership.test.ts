@@ -100,7 +100,7 @@ describe("a set", () => {
   });
 
   test("admits only keys whose possession is proven", () => {
-    const crypto = { verifyEd25519: () => true, provesPossession: () => false };
+    const crypto = { verifyEd25519: () => true, verifyBls: () => true, provesPossession: () => false };
     const chain = testChain({}, { crypto });
     const members = [...membersOf(chain), fresh(1)];
     expect(ask(chain, { kind: "set-members", members })).toEqual(["new-1: the proof of possession is not the key's"]);
@@ -286,4 +286,26 @@ test("the beacon of an epoch is made from the reveals of the epoch two before; t
   expect(two.slice(0, 2)).toEqual(none.slice(0, 2));
   expect(new Set([none[2], two[2], other[2]]).size).toBe(3);
   expect(new Set(two).size).toBe(4);
+});
+
+describe("learners", () => {
+  const learner = (n: number) => ({ id: `learner-${n}`, peerKey: hex(900 + n, 32) });
+
+  test("are named by governance from the next epoch on, each once, beside the members", () => {
+    const chain = testChain({ learners: [learner(1)] });
+    expect(chain.ledger.state.set.learners).toEqual([learner(1)]);
+    expect(closesEpoch({ kind: "set-learners" })).toBe(true);
+    expect(ask(chain, { kind: "set-learners", learners: [learner(2), learner(3)] })).toEqual([""]);
+    expect(chain.ledger.state.set.learners).toEqual([learner(2), learner(3)]);
+    const twice = [learner(2), { ...learner(4), peerKey: learner(2).peerKey }];
+    const member = chain.ledger.state.set.members[0]?.peerKey ?? "";
+    for (const learners of [twice, [{ ...learner(5), peerKey: member }]])
+      expect(ask(chain, { kind: "set-learners", learners })).toEqual(["two of the swarm share a name or a key"]);
+  });
+
+  test("are learners no more once their key is a member's", () => {
+    const chain = testChain({ learners: [{ id: "next", peerKey: hex(700, 32) }, learner(1)] });
+    expect(ask(chain, rotate(chain, 0))).toEqual([""]);
+    expect(chain.ledger.state.set.learners).toEqual([learner(1)]);
+  });
 });

@@ -2,6 +2,7 @@
 import { hexToBytes } from "@noble/hashes/utils.js";
 import { isRotatable, totals } from "../consensus/power.ts";
 import type { Member } from "../consensus/types.ts";
+import { power } from "../consensus/types.ts";
 import type { ChainState, ValidatorSet } from "./chain-state.ts";
 import type { Action } from "./governance.ts";
 
@@ -91,20 +92,51 @@ export function rotateSeat(
   });
 }
 
+/**
+ * The next epoch's set: proven offenders have no power in it, as far as one change may move power; the others wait for
+ * the epoch after. `before`: the set of the epoch that ends. A seat keeps its place: its owner can give it new keys, and
+ * governance new power.
+ */
+export function disempower(set: ValidatorSet, before: ValidatorSet): ValidatorSet {
+  let { members } = set;
+  const waiting: string[] = [];
+  const { fault } = totals(before.members, before.faultModel);
+  for (const offender of set.offenders) {
+    const without = members.map((member) => (member.id === offender ? { ...member, power: power(0) } : member));
+    const powerless = totals(without, set.faultModel).total === 0;
+    if (powerless || movedPower(before.members, without) > Math.max(fault, movedPower(before.members, members)))
+      waiting.push(offender);
+    else members = without;
+  }
+  return { ...set, members, offenders: waiting.filter((id) => members.some((member) => member.id === id)) };
+}
+
+/** Power given back to seats that had lost it for equivocation: it was theirs, and moves nothing. */
+function restoredPower(from: readonly Member[], to: readonly Member[]): number {
+  const lost = new Set(from.filter((member) => member.power === 0).map(({ id }) => id));
+  return to.reduce((sum, member) => (lost.has(member.id) ? sum + member.power : sum), 0);
+}
+
 /** The rules for every new set, whatever asked for it. `before`: the set of the epoch under way. */
 function changeSet(state: ChainState, before: ValidatorSet, set: ValidatorSet): Granted {
   const { members, faultModel, requiredRegions } = set;
-  const moved = movedPower(before.members, members);
-  const fault = Math.min(totals(before.members, faultModel).fault, totals(members, faultModel).fault);
+  const [was, will] = [totals(before.members, faultModel), totals(members, faultModel)];
+  const fault = Math.min(was.fault, will.fault);
+  const restored = restoredPower(before.members, members);
+  const moved = movedPower(before.members, members) - restored;
+  // What is restored counts as new all the same to who knows the old set: its quorum must have more than F of that.
+  if (restored >= will.quorum - was.fault) return refuse(`the change would restore ${restored} power at once`);
   if (moved > fault) return refuse(`the change would move ${moved} power, above F = ${fault}`);
   if (isRotatable(before.members, faultModel) && !isRotatable(members, faultModel))
     return refuse("a member would hold more than F power: nobody could be replaced any more");
   for (const [region, least] of Object.entries(requiredRegions)) {
-    const power = members.reduce((sum, member) => (member.region === region ? sum + member.power : sum), 0);
-    if (power < least) return refuse(`region ${region} would hold ${power} power, settlement requires ${least}`);
+    const held = members.reduce((sum, member) => (member.region === region ? sum + member.power : sum), 0);
+    if (held < least) return refuse(`region ${region} would hold ${held} power, settlement requires ${least}`);
   }
   const { modeSeq, degraded } = state.coverage;
   const still = degraded.filter((region) => requiredRegions[region] !== undefined);
   const coverage = still.length === degraded.length ? state.coverage : { modeSeq: modeSeq + 1, degraded: still };
-  return grant({ ...state, coverage, set });
+  // Who followed and now is a member is a learner no more.
+  const learners = set.learners.filter(({ peerKey }) => !members.some((member) => member.peerKey === peerKey));
+  return grant({ ...state, coverage, set: { ...set, learners } });
 }

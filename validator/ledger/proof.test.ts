@@ -33,7 +33,7 @@ function member(name: string, region: string): GenesisDocument["members"][number
 }
 
 const genesisMembers = regions.map((region, i) => member(`seat-${i}`, region));
-const realCrypto = { verifyEd25519: () => true, provesPossession: verifyPossession };
+const realCrypto = { verifyEd25519: () => true, verifyBls: () => true, provesPossession: verifyPossession };
 const chainOf = () => testChain({ members: genesisMembers }, { crypto: realCrypto });
 
 /** The finalization of a header by these members of the set. */

@@ -8,7 +8,7 @@ import { createMemoryKeys } from "./memory-keys.ts";
 import { decodeSnapshot, encodeSnapshot, type SnapshotContent } from "./snapshot.ts";
 import { batchOf, message, type TestChain, testChain } from "./testing/chain.ts";
 
-const crypto = { verifyEd25519: () => true, provesPossession: () => true };
+const crypto = { verifyEd25519: () => true, verifyBls: () => true, provesPossession: () => true };
 const optionsOf = ({ genesis, chainId }: TestChain) => ({ genesis, chainId, keys: createMemoryKeys(), crypto });
 
 /** Two epochs, reveals, payments, a degraded region's worth of state. */

@@ -3,7 +3,15 @@ import { z } from "zod";
 import { digest, height, power } from "../consensus/types.ts";
 import type { ChainState, ValidatorSet } from "./chain-state.ts";
 import { currencyByAlpha } from "./currencies.ts";
-import { genesisSchema, institutionSchema, maxInstitutions, memberSchema, parametersSchema } from "./genesis.ts";
+import {
+  genesisSchema,
+  institutionSchema,
+  learnerSchema,
+  maxInstitutions,
+  maxLearners,
+  memberSchema,
+  parametersSchema,
+} from "./genesis.ts";
 
 const count = z.int().nonnegative();
 const digestSchema = z
@@ -20,7 +28,8 @@ const validatorSet = z
       .array(
         z.strictObject({
           id,
-          power: z.int().min(1).max(1_000_000).transform(power),
+          // 0 after proven equivocation.
+          power: z.int().min(0).max(1_000_000).transform(power),
           region,
           zones: z.array(region).max(8),
           blsKey,
@@ -35,6 +44,8 @@ const validatorSet = z
     parameters: parametersSchema(false),
     epoch: count,
     usedKeys: z.array(z.string().regex(/^([0-9a-f]{64}|[0-9a-f]{96})$/)),
+    offenders: z.array(id).max(1_024),
+    learners: z.array(learnerSchema).max(maxLearners),
     predecessors: z.record(id, z.strictObject({ blsKey, peerKey })),
   })
   .refine(({ members, possession }) => members.length === possession.length);

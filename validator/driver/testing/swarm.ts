@@ -47,6 +47,8 @@ export interface SwarmOptions {
   readonly powers?: readonly number[];
   /** Members of whom a second process runs, with the same keys and a volume of its own: nodes behind the members', in this order. */
   readonly twins?: readonly number[];
+  /** Processes that follow without a vote, named in genesis: nodes behind the twins. */
+  readonly learners?: number;
   /** Errors of a node's clocks. */
   readonly clock?: (node: number) => SimClockOptions;
   /** Stands between a node's driver and its network. */
@@ -118,7 +120,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
   const world = createSimWorld(options.seed);
   const network = createSimNetwork(world);
   const count = options.members ?? 4;
-  const keys = Array.from({ length: count }, (_, i) => ({
+  const keys = Array.from({ length: count + (options.learners ?? 0) }, (_, i) => ({
     bls: blsSigner(seeded(`bls ${i}`)),
     peer: ed25519Signer(seeded(`peer ${i}`)),
   }));
@@ -128,7 +130,8 @@ export function createSwarm(options: SwarmOptions): Swarm {
   const document: GenesisDocument = {
     chainName: "test",
     time: start,
-    members: keys.map(({ bls, peer }, i) => ({
+    learners: keys.slice(count).map(({ peer }, i) => ({ id: `learner-${i}`, peerKey: bytesToHex(peer.publicKey) })),
+    members: keys.slice(0, count).map(({ bls, peer }, i) => ({
       id: `seat-${i}`,
       power: options.powers?.[i] ?? 1,
       region: regions[i % regions.length] ?? "eu-west",
@@ -154,13 +157,14 @@ export function createSwarm(options: SwarmOptions): Swarm {
   if (parsed.kind === "refused") throw new Error(parsed.reasons.join("\n"));
   const chain = { genesis: parsed.genesis, chainId: parsed.chainId };
 
-  const memberOf = (index: number): number => (index < count ? index : (options.twins?.[index - count] ?? index));
+  const twins = options.twins ?? [];
+  const keysOf = (index: number): number => (index < count ? index : (twins[index - count] ?? index - twins.length));
   function signersOf(index: number): Signers {
-    const signers = keys[memberOf(index)];
+    const signers = keys[keysOf(index)];
     if (!signers) throw new Error(`no keys ${index}`);
     return signers;
   }
-  const nodes: Node[] = [...keys.keys(), ...(options.twins?.keys() ?? [])].map((_, index) => {
+  const nodes: Node[] = [...keys.keys(), ...twins.keys()].map((_, index) => {
     const signers = signersOf(index);
     const name = bytesToHex(signers.peer.publicKey);
     return {
@@ -213,7 +217,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
       chain,
       signers: options.signers?.(index, signers) ?? signers,
       peerName: (peerKey) => peerKey,
-      addressesOf: () => [],
+      addressesOf: (id) => [`/sim/${id}`],
       ...(options.limits ? { limits: options.limits } : {}),
       observe: (event) => {
         if (!alive()) return;

@@ -85,7 +85,11 @@ export function testChain(
   } = {},
 ): TestChain {
   const { genesis, chainId } = testGenesis(changes);
-  const accepting = { verifyEd25519: options.verify ?? (() => true), provesPossession: () => true };
+  const accepting = {
+    verifyEd25519: options.verify ?? (() => true),
+    verifyBls: () => true,
+    provesPossession: () => true,
+  };
   const crypto = options.crypto ?? accepting;
   const ledger = createLedger({ genesis, chainId, keys: options.keys ?? createMemoryKeys(), crypto });
   const blocks: Block[] = [];

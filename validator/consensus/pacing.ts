@@ -43,8 +43,9 @@ export function keepTime(draft: Draft): void {
   const { state, time, effects } = draft;
   if (!state.started) return;
   const round = roundOf(state, state.view);
-  if (!round.proposal && leaderIsSilent(state, time.monotonic, currentTimeout(state)) && maySign(state)) {
-    giveUp(draft, state.view, "leader-silent");
+  if (!round.proposal && maySign(state)) {
+    if (state.gone.has(round.leader)) giveUp(draft, state.view, "leader-gone");
+    else if (leaderIsSilent(state, time.monotonic, currentTimeout(state))) giveUp(draft, state.view, "leader-silent");
   }
   if (round.giveUp === undefined) {
     const next = deadline(draft);

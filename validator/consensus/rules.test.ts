@@ -1,5 +1,6 @@
 /** The rules one by one, on a single member whose peers the test plays. */
 import { describe, expect, test } from "vitest";
+import { gatherTime } from "./gathering.ts";
 import { leader } from "./leader.ts";
 import type { State } from "./state.ts";
 import { startEpoch, step } from "./step.ts";
@@ -243,6 +244,89 @@ describe("votes", () => {
     one.feed({ kind: "certificate-verified", certificate: trust(certificate("finalize", 1, first)) });
     const effects = one.feed(say(self, vote("finalize", 1, self, first)));
     expect(effects.map((effect) => effect.kind)).toEqual(["extend"]);
+  });
+});
+
+describe("finalize votes beyond the quorum", () => {
+  const first = block(1);
+  const [a, b, c] = others as [SeatIndex, SeatIndex, SeatIndex];
+  /** Every region has one member, so that a finalization of three leaves one uncovered. */
+  const notarized = () => {
+    const one = started();
+    one.feed(propose(first));
+    one.feed({ kind: "certificate-verified", certificate: trust(certificate("notarize", 1, first)) });
+    return one;
+  };
+  const finalize = (seat: SeatIndex) => say(seat, vote("finalize", 1, seat, first));
+  const assembled = (effects: readonly Effect[]) =>
+    effects.flatMap((effect) => (effect.kind === "assemble" ? [effect.votes.length] : []));
+
+  test("are assembled with it when they come in time", () => {
+    const one = notarized();
+    for (const seat of [self, a, b]) expect(assembled(one.feed(finalize(seat)))).toEqual([]);
+    one.wait(gatherTime / 2);
+    expect(assembled(one.feed(finalize(c)))).toEqual([4]);
+  });
+
+  test("are not waited for longer than a moment, and not again of a member that was late", () => {
+    const one = notarized();
+    for (const seat of [self, a, b]) expect(assembled(one.feed(finalize(seat)))).toEqual([]);
+    one.wait(gatherTime);
+    expect(assembled(one.feed({ kind: "timer", timer: "gather", view: view(1) }))).toEqual([3]);
+    expect(one.state().lateness.get(c)).toBe(Number.POSITIVE_INFINITY);
+    one.feed({ kind: "assembled", certificate: trust(certificate("finalize", 1, first, [self, a, b])) });
+    const second = block(2, { height: height(2), parentView: view(1), parent: first.hash, time: 2_001 });
+    one.feed(propose(second));
+    one.feed({ kind: "certificate-verified", certificate: trust(certificate("notarize", 2, second)) });
+    const votes = [self, a, b].map((seat) => say(seat, vote("finalize", 2, seat, second)));
+    expect(votes.flatMap((input) => assembled(one.feed(input)))).toEqual([3]);
+    one.wait(1);
+    one.feed(say(c, vote("finalize", 2, c, second)));
+    expect(one.state().lateness.get(c)).toBe(1);
+  });
+});
+
+describe("certificates collected here", () => {
+  const [a, b, c] = others as [SeatIndex, SeatIndex, SeatIndex];
+  const sent = (effects: readonly Effect[]) =>
+    effects.flatMap((effect) =>
+      effect.kind === "broadcast" && effect.message.kind === "certificate" ? [effect.message.certificate.kind] : [],
+    );
+  const collected = () => {
+    const one = started();
+    const first = block(1);
+    one.feed(propose(first));
+    expect(sent(one.feed({ kind: "assembled", certificate: trust(certificate("notarize", 1, first)) }))).toEqual([]);
+    return { one, first };
+  };
+  const share: Input = { kind: "timer", timer: "share", view: view(2) };
+
+  test("are sent a moment later while somebody may lack them", () => {
+    const { one, first } = collected();
+    for (const seat of [a, b]) one.feed(say(seat, vote("finalize", 1, seat, first)));
+    expect(sent(one.feed(share))).toEqual(["notarize"]);
+  });
+
+  test("are not sent when everyone has shown that it holds them", () => {
+    const { one, first } = collected();
+    for (const seat of [a, b, c]) one.feed(say(seat, vote("finalize", 1, seat, first)));
+    expect(sent(one.feed(share))).toEqual([]);
+  });
+});
+
+describe("a leader that nobody reaches", () => {
+  test("is skipped at once, and waited for when it is back", () => {
+    const one = started();
+    expect(casts(one.feed({ kind: "presence", seat: leaderOfFirst, gone: true }))).toEqual(["nullify 1"]);
+    const back = started();
+    back.feed({ kind: "presence", seat: seatIndex((leaderOfFirst + 2) % 4), gone: true });
+    expect(casts(back.feed({ kind: "presence", seat: leaderOfFirst, gone: false }))).toEqual([]);
+  });
+
+  test("is voted for when its proposal has come", () => {
+    const one = started();
+    expect(casts(one.feed(propose(block(1))))).toEqual(["notarize 1"]);
+    expect(casts(one.feed({ kind: "presence", seat: leaderOfFirst, gone: true }))).toEqual([]);
   });
 });
 

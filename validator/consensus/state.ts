@@ -88,6 +88,8 @@ export interface State {
   readonly sharing: boolean;
   /** When each member last said anything: monotonic time, and the newest view it spoke of. */
   readonly heard: ReadonlyMap<SeatIndex, { readonly at: number; readonly view: View }>;
+  /** Members that nobody reaches, as the network tells. */
+  readonly gone: ReadonlySet<SeatIndex>;
   readonly diskHealthy: boolean;
   readonly quarantined: boolean;
   /** Since when the view's leader has had reason to propose; undefined while the swarm may idle. */

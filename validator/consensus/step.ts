@@ -91,6 +91,7 @@ export function startEpoch(
     lateness: new Map(),
     sharing: false,
     heard: new Map(),
+    gone: new Set(),
     diskHealthy: previous?.diskHealthy ?? true,
     quarantined: previous?.quarantined ?? false,
     busyFrom: undefined,
@@ -174,6 +175,13 @@ function take(draft: Draft, input: Input): void {
       if (!state.config.members[input.seat]) return ignore(draft, "not-a-member");
       state.pacemaker = observeRoundTrip(state.pacemaker, input.seat, input.milliseconds);
       return;
+    case "presence": {
+      const gone = new Set(state.gone);
+      if (input.gone) gone.add(input.seat);
+      else gone.delete(input.seat);
+      state.gone = gone;
+      return;
+    }
     case "disk":
       state.diskHealthy = input.healthy;
       return;

@@ -249,6 +249,8 @@ export type Input =
   /** The ledger executed the final block at this height. */
   | { readonly kind: "executed"; readonly height: Height; readonly root: Digest; readonly coverage: CoverageState }
   | { readonly kind: "timer"; readonly timer: Timer; readonly view: View }
+  /** `gone`: nobody this member is connected to is connected to it any more; its turns are not waited for. */
+  | { readonly kind: "presence"; readonly seat: SeatIndex; readonly gone: boolean }
   /** A round trip to a member took this many milliseconds. */
   | { readonly kind: "round-trip"; readonly seat: SeatIndex; readonly milliseconds: number }
   /** The disk failed or recovered; between the two nothing is signed. */
@@ -261,7 +263,7 @@ export type Broadcast =
   | { readonly kind: "proposal"; readonly proposal: Proposal };
 
 /** Why a view ended without its block, or a view's vote was a nullify. */
-export type NullifyReason = "timeout" | "invalid-proposal" | "leader-equivocated" | "leader-silent";
+export type NullifyReason = "timeout" | "invalid-proposal" | "leader-equivocated" | "leader-silent" | "leader-gone";
 
 /** Everything the core can ask for. The driver performs each in order, without policy of its own. */
 export type Effect =

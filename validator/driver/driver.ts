@@ -74,6 +74,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   const { clock, network, store, signers, observe } = options;
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const ownKey = bytesToHex(signers.peer.publicKey);
+  /** Peers that nobody reaches. */
+  const gone = new Set<PeerName>();
   let stopped = false;
   const fatal = (error: unknown) => {
     if (!stopped) options.onFatal(error);
@@ -384,9 +386,15 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     core?.replace(recovered ? carryOver(previous, recovered) : fresh);
     connectPeers();
     observe({ kind: "epoch", epoch: keys.config.epoch, members: membership.seats.length });
+    for (const peer of gone) tellPresence(peer);
     feed({ kind: "start" });
     dissemination.epochChanged();
     routing.epochChanged();
+  }
+
+  function tellPresence(peer: PeerName): void {
+    const seat = membership.seatOf(peer);
+    if (seat !== undefined) feed({ kind: "presence", seat, gone: gone.has(peer) });
   }
 
   function connectPeers(): void {
@@ -408,6 +416,12 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     feed({ kind: "round-trip", seat, milliseconds });
   });
   network.onPeer((peer, event) => {
+    if (event === "gone") {
+      gone.add(peer);
+      return tellPresence(peer);
+    }
+    if (gone.delete(peer)) tellPresence(peer);
+    if (event === "relayed") return;
     status.peer(peer, event === "connected");
     const seat = membership.seatOf(peer);
     if (seat === undefined) return;

@@ -32,6 +32,9 @@ export type Reply =
   | { readonly kind: "ok"; readonly bytes: Uint8Array }
   | { readonly kind: "failed"; readonly failure: RequestFailure };
 
+/** After `disconnected`, `gone`: nobody this process is connected to is connected to the peer either; `relayed`: somebody is. */
+export type PeerEvent = "connected" | "disconnected" | "gone" | "relayed";
+
 export interface Network {
   readonly self: PeerName;
   /** Replaces the set of peers that may connect and are dialled. Connections of others are closed. */
@@ -44,7 +47,7 @@ export interface Network {
   onBroadcast(handler: (from: PeerName, bytes: Uint8Array) => void): void;
   /** Answers requests; a rejection becomes `refused`. At most one handler. */
   onRequest(handler: (from: PeerName, protocol: StreamProtocol, bytes: Uint8Array) => Promise<Uint8Array>): void;
-  onPeer(handler: (peer: PeerName, event: "connected" | "disconnected") => void): void;
+  onPeer(handler: (peer: PeerName, event: PeerEvent) => void): void;
   onRoundTrip(handler: (peer: PeerName, milliseconds: number) => void): void;
   /** The peer sent bytes that cannot be honest: score it down, disconnect it when it goes on. */
   penalize(peer: PeerName, reason: string): void;

@@ -160,7 +160,11 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
       keyReceived: (key) => learn(peer, key),
       keyAsked: () => peer.session?.sendKey(sealing.ownKey),
       message: (bytes) => direct(peer.name, bytes),
-      reach: (bytes) => reach.told(peer.name, bytes),
+      reach(bytes) {
+        const understood = reach.told(peer.name, bytes);
+        tellChanges();
+        return understood;
+      },
       roundTrip(milliseconds) {
         peer.roundTrip = milliseconds;
         roundTripHandler(peer.name, milliseconds);
@@ -200,6 +204,10 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
     for (const { ready, session } of peers.values()) if (ready) session?.sendReach(bytes);
   }
 
+  function tellChanges(): void {
+    for (const { peer, event } of reach.changes()) peerHandler(peer, event);
+  }
+
   /** A broadcast on the sender's own stream: TLS says who it is, and keeps it secret. */
   function direct(name: PeerName, bytes: Uint8Array): void {
     if (!allowed.has(name)) return;
@@ -236,6 +244,7 @@ export async function createNetwork(options: NetworkOptions): Promise<RunningNet
     if (!ready) return;
     tellReach();
     peerHandler(name, "disconnected");
+    tellChanges();
     dialling.lost(name);
   }
 

@@ -108,7 +108,7 @@ describe("a listed peer's streams", () => {
     streams[0].send(encode({ kind: "key", correlation: 0, protocol: "none", payload: randomBytes(32) }));
     // From here on it reads, and answers no ping.
     await gone;
-    expect(events).toEqual(["connected", "disconnected"]);
+    expect(events).toEqual(["connected", "disconnected", "gone"]);
   });
 });
 

@@ -45,6 +45,29 @@ describe("relaying is needed", () => {
   });
 });
 
+test("a member that was connected is gone when nobody reaches it, and relayed when somebody does; each is said once", () => {
+  const reach = createReach("a");
+  reach.setPeers(new Set(["b", "c"]));
+  reach.connected("b");
+  reach.connected("c");
+  expect(reach.changes()).toEqual([]);
+  reach.told("b", told("a", "c"));
+  reach.disconnected("c");
+  expect(reach.changes()).toEqual([{ peer: "c", event: "relayed" }]);
+  reach.told("b", told("a"));
+  expect(reach.changes()).toEqual([{ peer: "c", event: "gone" }]);
+  expect(reach.changes()).toEqual([]);
+  reach.told("b", told("a", "c"));
+  expect(reach.changes()).toEqual([{ peer: "c", event: "relayed" }]);
+  reach.disconnected("b");
+  expect(reach.changes()).toEqual([
+    { peer: "c", event: "gone" },
+    { peer: "b", event: "gone" },
+  ]);
+  reach.connected("c");
+  expect(reach.changes()).toEqual([]);
+});
+
 test("a list says whom this process is connected to; what is no list is refused", () => {
   const reach = createReach("a");
   reach.setPeers(new Set(["b"]));

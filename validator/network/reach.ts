@@ -19,20 +19,25 @@ export interface Reach {
   disconnected(peer: PeerName): void;
   /** Who may connect: claims about others mean nothing. */
   setPeers(names: ReadonlySet<PeerName>): void;
+  /** Of members that were connected and are not: whether a peer reaches them, as far as it changed since the last call. */
+  changes(): readonly { readonly peer: PeerName; readonly event: "gone" | "relayed" }[];
   /** Is a member out of this process's own reach, and in a peer's? */
   readonly needsRelay: boolean;
 }
 
 export function createReach(self: PeerName): Reach {
   const own = new Set<PeerName>();
+  /** Were connected and are not, with what was said of them last. */
+  const lost = new Map<PeerName, "gone" | "relayed" | undefined>();
   /** One entry for each connection. */
   const others = new Map<PeerName, ReadonlySet<PeerName>>();
   let allowed: ReadonlySet<PeerName> = new Set();
   let needsRelay = false;
 
+  const reached = (name: PeerName) => [...others.values()].some((peers) => peers.has(name));
+
   function look(): void {
-    const beyond = [...allowed].filter((name) => name !== self && !own.has(name));
-    needsRelay = beyond.some((name) => [...others.values()].some((reached) => reached.has(name)));
+    needsRelay = [...allowed].some((name) => name !== self && !own.has(name) && reached(name));
   }
 
   return {
@@ -47,15 +52,27 @@ export function createReach(self: PeerName): Reach {
     },
     connected(peer) {
       own.add(peer);
+      lost.delete(peer);
       look();
     },
     disconnected(peer) {
-      own.delete(peer);
+      if (own.delete(peer)) lost.set(peer, undefined);
       others.delete(peer);
       look();
     },
+    changes() {
+      const changed: { peer: PeerName; event: "gone" | "relayed" }[] = [];
+      for (const [peer, said] of lost) {
+        const event = reached(peer) ? "relayed" : "gone";
+        if (event === said) continue;
+        lost.set(peer, event);
+        changed.push({ peer, event });
+      }
+      return changed;
+    },
     setPeers(names) {
       allowed = names;
+      for (const name of lost.keys()) if (!names.has(name)) lost.delete(name);
       look();
     },
     get needsRelay() {

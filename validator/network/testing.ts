@@ -7,7 +7,7 @@ import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2p } from "libp2p";
 import { sha256 } from "../crypto/hash.ts";
-import type { PeerAddress, PeerName } from "../driver/ports.ts";
+import type { PeerAddress, PeerEvent, PeerName } from "../driver/ports.ts";
 import { createNetwork, type NetworkOptions, type RunningNetwork } from "./host.ts";
 import type { NetworkLimits } from "./limits.ts";
 import { muxing } from "./muxing.ts";
@@ -44,7 +44,7 @@ export function addressOf(host: RunningNetwork): PeerAddress {
 }
 
 /** Resolves when the host reports the event for the peer. Replaces the host's handler. */
-export function peerEvent(host: RunningNetwork, peer: PeerName, wanted: "connected" | "disconnected"): Promise<void> {
+export function peerEvent(host: RunningNetwork, peer: PeerName, wanted: PeerEvent): Promise<void> {
   return new Promise((resolve) => {
     host.onPeer((name, event) => {
       if (name === peer && event === wanted) resolve();

@@ -2,7 +2,7 @@
  * A network in virtual time behind the driver's `Network` port. Every link (one direction) has its own delay, loss,
  * duplication and cut. Gossip may arrive in any order; requests are whole or fail, as streams do.
  */
-import type { Network, PeerName, Reply, RequestFailure, StreamProtocol } from "../../driver/ports.ts";
+import type { Network, PeerEvent, PeerName, Reply, RequestFailure, StreamProtocol } from "../../driver/ports.ts";
 import type { SimWorld } from "./sim-clock.ts";
 
 /** A process's place on the network; its peer's name where nothing else was said. */
@@ -53,7 +53,7 @@ interface Node {
   readonly connected: Set<PeerName>;
   onBroadcast: (from: PeerName, bytes: Uint8Array) => void;
   onRequest: (from: PeerName, protocol: StreamProtocol, bytes: Uint8Array) => Promise<Uint8Array>;
-  onPeer: (peer: PeerName, event: "connected" | "disconnected") => void;
+  onPeer: (peer: PeerName, event: PeerEvent) => void;
   onRoundTrip: (peer: PeerName, milliseconds: number) => void;
 }
 
@@ -88,11 +88,19 @@ export function createSimNetwork(world: SimWorld, defaults: LinkQuality = goodLi
         if (now) a.connected.add(name);
         else a.connected.delete(name);
         world.schedule(now ? delayOf(qualityOf(name, a.name)) : noticeMs, () => {
-          if (a.alive && nodes.get(a.address) === a && a.connected.has(name) === now)
-            a.onPeer(name, now ? "connected" : "disconnected");
+          if (!a.alive || nodes.get(a.address) !== a || a.connected.has(name) !== now) return;
+          a.onPeer(name, now ? "connected" : "disconnected");
+          // What peers tell each other of their connections needs another message.
+          if (!now) world.schedule(delayOf(qualityOf(name, a.name)), () => tellReach(a, name));
         });
       }
     }
+  }
+
+  function tellReach(a: Node, name: PeerName): void {
+    if (!a.alive || nodes.get(a.address) !== a || a.connected.has(name)) return;
+    const peers = [...nodes.values()].filter((node) => node.alive && a.connected.has(node.name));
+    a.onPeer(name, peers.some((node) => node.connected.has(name)) ? "relayed" : "gone");
   }
 
   function deliver(from: Node, to: PeerName, bytes: Uint8Array): void {

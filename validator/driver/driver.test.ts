@@ -1,12 +1,14 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { describe, expect, test } from "vitest";
 import { decodeBlocks, decodeCheckpointPart, encodeBlocks, encodeCheckpointPart } from "../codec/exchange.ts";
-import type { Certificate } from "../consensus/types.ts";
+import type { Certificate, EpochConfig } from "../consensus/types.ts";
 import { height } from "../consensus/types.ts";
-import { blsSigner, memberKeys, verifyCertificate as verify } from "../crypto/bls.ts";
+import { blsSigner, memberKeys, verifyCertificate as verify, verifyPossession } from "../crypto/bls.ts";
 import { ed25519Signer } from "../crypto/ed25519.ts";
+import { setOf } from "../ledger/handover.ts";
 import { exportedKeyBytes } from "../ledger/keys-check.ts";
 import { verifyProof } from "../ledger/proof.ts";
+import { decodeHandover } from "../ledger/proof-bytes.ts";
 import { receiptCode } from "../ledger/receipts.ts";
 import type { SimNetworkPort } from "../simulator/ports/sim-network.ts";
 import type { Network, PeerAddress, Reply, StreamProtocol } from "./ports.ts";
@@ -141,6 +143,44 @@ test("a settled payment's proof is verified offline from genesis; one that was r
     .then((state) => status.push(state));
   await swarm.until(() => status.length > 0, 1_000);
   expect(status[0]).toMatchObject({ kind: "settled", code: receiptCode("insufficient-funds") });
+});
+
+test("a payment is proven across epochs, from genesis and from a later epoch's set, after a restart too", async () => {
+  const swarm = createSwarm({ seed: 36, parameters: { epochBlocks: 6, idleInterval: 50 } });
+  await swarm.startAll();
+  await settle(swarm, 0, "a", 7);
+  const epochOf = () => swarm.driver(2).services.status().epoch;
+  await swarm.until(() => epochOf() >= 3, 20_000);
+  swarm.crash(2);
+  await swarm.start(2);
+  const start = epochOf();
+  await swarm.until(() => epochOf() > start, 20_000);
+  await swarm.world.runFor(200);
+  const kept = [...swarm.nodes[2]!.store!.handovers.entries()];
+  expect(kept.map(([epoch]) => epoch)).toEqual(kept.map((_, i) => i + 1));
+  expect(kept.length).toBeGreaterThanOrEqual(3);
+  const ask = async (from: number): Promise<ProofResult> => {
+    const results: ProofResult[] = [];
+    void swarm
+      .driver(2)
+      .services.proof(0, swarm.uetr("a", 4), from)
+      .then((result) => results.push(result));
+    await swarm.until(() => results.length > 0, 1_000);
+    return results[0]!;
+  };
+  const second = decodeHandover(kept[1]![1])!;
+  const { members } = setOf(second)!;
+  const configs = [swarm.genesisConfig, { ...swarm.genesisConfig, epoch: second.header.epoch, members }];
+  for (const config of configs) {
+    const result = await ask(config.epoch);
+    expect(result).toMatchObject({ kind: "proof" });
+    if (result.kind !== "proof") return;
+    const verifyCertificate = (certificate: Certificate, of: EpochConfig) =>
+      verify(memberKeys(of), certificate) !== undefined;
+    const anchor = { config, verifyCertificate, provesPossession: verifyPossession };
+    expect(verifyProof(result.bytes, anchor)).toMatchObject({ kind: "settled", payment: { amount: 1 } });
+  }
+  expect(await ask(1_000)).toEqual({ kind: "none", reason: "epoch 1000 has not begun" });
 });
 
 describe("crashes", () => {

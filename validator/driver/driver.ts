@@ -203,7 +203,16 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     settled: () => settlement.height,
     onFatal: fatal,
   });
-  const proofs = createProofs({ ...shared, store, settlement, ledger: () => ledger, config: () => keys.config });
+  const proofs = createProofs({
+    ...shared,
+    store,
+    settlement,
+    guard,
+    chain: options.chain,
+    ledger: () => ledger,
+    config: () => keys.config,
+    onFatal: fatal,
+  });
   const catchUp = createCatchUp({
     ...shared,
     state: () => core?.state ?? initial,
@@ -442,7 +451,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
 
   const services: ValidatorServices = {
     ...queries,
-    proof: proofs.proof,
+    proof: (institution, uetr, from = 0) => proofs.proof(institution, uetr, from),
     submit: payload.submit,
     settlements: settlement.stream,
     directory: chain.directory,

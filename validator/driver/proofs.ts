@@ -5,18 +5,23 @@ import type { Block, Certificate, Digest, EpochConfig, Height } from "../consens
 import { height as toHeight } from "../consensus/types.ts";
 import { sha256 } from "../crypto/hash.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
+import { bridge, setOf } from "../ledger/handover.ts";
 import type { BlockOutcome } from "../ledger/outcome.ts";
 import { buildProof, covers } from "../ledger/proof.ts";
+import { decodeHandover, encodeHandover, type Handover } from "../ledger/proof-bytes.ts";
 import { type ReceiptSource, receiptSource } from "../ledger/receipt-tree.ts";
 import type { Store } from "../storage/types.ts";
 import type { Batches } from "./batches.ts";
+import type { DiskGuard } from "./disk-guard.ts";
+import type { Chain } from "./ledger-port.ts";
 import type { ProofResult } from "./services.ts";
 import type { Settlement } from "./settlement.ts";
 
 export interface Proofs {
   /** A finalization, new or extended by late votes, with its block. */
   finalized(block: Block, finalization: Certificate): void;
-  proof(institution: number, uetr: Uint8Array): Promise<ProofResult>;
+  /** For a reader who trusts the set of epoch `from`. */
+  proof(institution: number, uetr: Uint8Array, from: number): Promise<ProofResult>;
 }
 
 export interface ProofsOptions {
@@ -25,13 +30,18 @@ export interface ProofsOptions {
   readonly settlement: Settlement;
   readonly ledger: () => SettlementLedger;
   readonly config: () => EpochConfig;
+  readonly chain: Chain;
+  readonly guard: Pick<DiskGuard, "report">;
+  readonly onFatal: (error: unknown) => void;
 }
 
 /** Headers remembered: the newest that is covered serves every older payment. */
 const headersKept = 32;
 const none = (reason: string): ProofResult => ({ kind: "none", reason });
 
-export function createProofs({ store, batches, settlement, ledger, config }: ProofsOptions): Proofs {
+export function createProofs(options: ProofsOptions): Proofs {
+  const { store, batches, settlement, ledger, config } = options;
+  let savingEpoch = 0;
   const headers = new Map<Digest, { readonly block: Block; readonly finalization: Certificate }>();
 
   /** The newest header that names a root at or above the height and whose finalization covers what that state, and the payment's zone, require. */
@@ -62,8 +72,34 @@ export function createProofs({ store, batches, settlement, ledger, config }: Pro
     return found.length === messages.length ? found : undefined;
   }
 
+  /** Keeps the first header of an epoch that leads to its set: proofs for readers who trust an older one go over it. */
+  function keepHandover({ header }: Block, finalization: Certificate): void {
+    const { epoch, anchor } = config();
+    if (header.epoch !== epoch || epoch === 0 || epoch === savingEpoch || store.handovers.has(epoch)) return;
+    // Roots from the anchor's on have this epoch's set under them.
+    const state =
+      header.rootHeight < anchor.height ? undefined : ledger().stateProof(header.rootHeight, header.rootHeight);
+    if (!state) return;
+    savingEpoch = epoch;
+    const { set, setPath } = state;
+    store.saveHandover(epoch, encodeHandover({ set, setPath, header, finalization })).catch((error: unknown) => {
+      savingEpoch = 0;
+      if (!options.guard.report(error)) options.onFatal(error);
+    });
+  }
+
+  /** Handovers on the way from the set of an epoch to that of the header; undefined when they are not all kept here. */
+  function handovers(from: number, last: Handover): readonly Handover[] | undefined {
+    const known = [...store.handovers.values()].flatMap((bytes) => decodeHandover(bytes) ?? []);
+    const { genesis } = options.chain;
+    const own = known.find(({ header }) => header.epoch === from);
+    const trusted = from === 0 ? { ...genesis, epoch: 0 } : from === config().epoch ? config() : own && setOf(own);
+    return trusted && bridge(trusted, known, last);
+  }
+
   return {
     finalized(block, finalization) {
+      keepHandover(block, finalization);
       const known = headers.get(block.hash);
       if (known && known.finalization.signers.length >= finalization.signers.length) return;
       headers.set(block.hash, { block, finalization });
@@ -72,7 +108,8 @@ export function createProofs({ store, batches, settlement, ledger, config }: Pro
         headers.delete(hash);
       }
     },
-    async proof(institution, uetr) {
+    async proof(institution, uetr, from) {
+      if (from > config().epoch) return none(`epoch ${from} has not begun`);
       const location = store.keys.find(creditTransfer, institution, uetr, 0);
       if (!location) return none("no payment of this UETR was executed");
       const height = toHeight(location.height);
@@ -88,7 +125,11 @@ export function createProofs({ store, batches, settlement, ledger, config }: Pro
         return { hash: sha256(transaction.bytes), granted: outcome.granted[i] === true, reason: "" };
       });
       const { position } = location;
-      const bytes = buildProof({ height, time: final.block.header.time, position, messages, governance, ...anchor });
+      const { set, setPath } = anchor.state;
+      const way = handovers(from, { set, setPath, header: anchor.header, finalization: anchor.finalization });
+      if (!way) return none(`the way from the validator set of epoch ${from} is not kept here`);
+      const source = { height, time: final.block.header.time, position, messages, governance, ...anchor };
+      const bytes = buildProof({ ...source, handovers: way });
       return bytes ? { kind: "proof", bytes } : none("the payment did not settle");
     },
   };

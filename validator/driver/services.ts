@@ -160,7 +160,8 @@ export interface ValidatorServices {
   message(institution: number, messageKey: Uint8Array): Promise<MessageState>;
   /** `uetr`: 16 bytes. */
   payment(institution: number, uetr: Uint8Array): Promise<PaymentState>;
-  proof(institution: number, uetr: Uint8Array): Promise<ProofResult>;
+  /** `fromEpoch`: whose set the reader trusts; default genesis. */
+  proof(institution: number, uetr: Uint8Array, fromEpoch?: number): Promise<ProofResult>;
   privatePayload(messageHash: Uint8Array): Promise<PrivateResult>;
   /** Cheap enough for every request: cached until execution changes institutions or the set (balances may lag a block). */
   directory(): Directory;

@@ -158,7 +158,9 @@ describe("evidence in a block", () => {
   test("has these bytes", () => {
     const chain = chainOf();
     const { bytes } = evidenceTransaction(chain.chainId, memberOf(chain, 3), doubleVote(chain))!;
-    expect(bytesToHex(sha256(bytes))).toMatchInlineSnapshot(`"99e9b77f47f066ffed2f1688c05b0e98d015a52bfc25cc47691a370dbaaf16a2"`);
+    expect(bytesToHex(sha256(bytes))).toMatchInlineSnapshot(
+      `"99e9b77f47f066ffed2f1688c05b0e98d015a52bfc25cc47691a370dbaaf16a2"`,
+    );
   });
 });
 

@@ -10,11 +10,12 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { hexToBytes } from "@noble/hashes/utils.js";
 import { blockHash } from "../codec/block.ts";
 import { totals } from "../consensus/power.ts";
-import type { Certificate, Digest, EpochConfig, Header } from "../consensus/types.ts";
+import type { Certificate, Digest, EpochConfig, Header, Member } from "../consensus/types.ts";
 import { epoch, height, zeroDigest } from "../consensus/types.ts";
+import type { ValidatorSet } from "./chain-state.ts";
 import { type Genesis, parseCanonicalJson } from "./genesis.ts";
 import { type ProvesPossession, possessionHolds } from "./membership.ts";
-import type { Handover } from "./proof-bytes.ts";
+import { type Handover, maxHandovers } from "./proof-bytes.ts";
 import { provesComponent } from "./state-root.ts";
 import { parseValidatorSet } from "./state-schema.ts";
 
@@ -69,6 +70,55 @@ export function setIsUnderRoot({ set, setPath, header }: Handover): boolean {
   return provesComponent(hexToBytes(header.root), "validators", sha256(set), setPath);
 }
 
+/** The power that a seat of `members` has in the trusted set; 0 when it is not the same member there. */
+function powerIn(trusted: readonly Member[], members: readonly Member[]): (seat: number) => number {
+  const powers = new Map(trusted.map((member) => [`${member.blsKey} ${member.peerKey}`, member.power]));
+  return (seat) => {
+    const member = members[seat];
+    return (member && powers.get(`${member.blsKey} ${member.peerKey}`)) ?? 0;
+  };
+}
+
+/** Signers with no more than this power of the trusted set prove nothing. In the crash model nobody lies: one is enough. */
+function doubtful({ members, faultModel }: Pick<EpochConfig, "members" | "faultModel">): number {
+  return faultModel === "Byzantine" ? totals(members, faultModel).fault : 0;
+}
+
+type TrustedSet = Pick<EpochConfig, "members" | "faultModel"> & { readonly epoch: number };
+
+/** The set that a handover hands over to. */
+export function setOf({ set }: Pick<Handover, "set">): ValidatorSet | undefined {
+  return parseValidatorSet(parseCanonicalJson(set));
+}
+
+/**
+ * The fewest handovers on the way from a trusted set to the last, whose signatures the reader will check. `known`
+ * ascending by epoch. Undefined when they do not reach it.
+ */
+export function bridge(from: TrustedSet, known: readonly Handover[], last: Handover): readonly Handover[] | undefined {
+  const vouches = (trusted: TrustedSet, set: ValidatorSet, { finalization }: Handover) => {
+    const power = powerIn(trusted.members, set.members);
+    return finalization.signers.reduce((sum, seat) => sum + power(seat), 0) > doubtful(trusted);
+  };
+  const sets = [...known, last].flatMap((handover) => {
+    const set = setOf(handover);
+    return set ? [{ handover, set }] : [];
+  });
+  const way: Handover[] = [];
+  let trusted = from;
+  while (trusted.epoch < last.header.epoch) {
+    const next = sets.findLast(
+      ({ handover, set }) =>
+        set.epoch > trusted.epoch && set.epoch <= last.header.epoch && vouches(trusted, set, handover),
+    );
+    if (!next) return undefined;
+    trusted = next.set;
+    if (next.handover !== last) way.push(next.handover);
+    if (way.length > maxHandovers) return undefined;
+  }
+  return way;
+}
+
 /** Trust in a later epoch's set, from trust in `trusted`. */
 export function handOver(
   anchor: TrustAnchor,
@@ -86,15 +136,10 @@ export function handOver(
   if (!set || set.epoch !== header.epoch || set.faultModel !== trusted.faultModel)
     return no("the validator set is not that of the header's epoch");
 
-  const powers = new Map(trusted.members.map((member) => [`${member.blsKey} ${member.peerKey}`, member.power]));
-  const trustedPower = (seat: number) => {
-    const member = set.members[seat];
-    return (member && powers.get(`${member.blsKey} ${member.peerKey}`)) ?? 0;
-  };
+  const trustedPower = powerIn(trusted.members, set.members);
   const signed = finalization.signers.reduce((sum, seat) => sum + trustedPower(seat), 0);
-  // In the crash model nobody lies: one member of the trusted set is enough.
-  const doubtful = trusted.faultModel === "Byzantine" ? totals(trusted.members, trusted.faultModel).fault : 0;
-  if (signed <= doubtful) return no(`${signed} power of the set trusted before signed for epoch ${header.epoch}`);
+  if (signed <= doubtful(trusted))
+    return no(`${signed} power of the set trusted before signed for epoch ${header.epoch}`);
   for (const seat of finalization.signers) {
     const member = set.members[seat];
     if (!member) return no("a signer is not in the set");

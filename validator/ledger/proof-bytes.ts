@@ -56,7 +56,7 @@ export interface Proof extends StateProof, ReceiptPlace {
 
 const magic = new TextEncoder().encode("VSP1");
 const maxPath = 32;
-const maxHandovers = 64;
+export const maxHandovers = 64;
 const maxProofLength = 4 * 1024 * 1024;
 
 export function encodeProof(proof: Proof): Uint8Array {
@@ -108,6 +108,19 @@ function writeHandover(out: Writer, { set, setPath, header, finalization }: Hand
   out.bytes(setPath);
   out.bytes(encodeHeader(header));
   writeSized(out, encodeCertificate(finalization));
+}
+
+export function encodeHandover(handover: Handover): Uint8Array {
+  const out = writer(2_048);
+  writeHandover(out, handover);
+  return out.finish();
+}
+
+/** What `encodeHandover` wrote; undefined when the bytes are none. */
+export function decodeHandover(bytes: Uint8Array): Handover | undefined {
+  const input = reader(bytes);
+  const handover = readHandover(input);
+  return input.failed || input.left > 0 ? undefined : handover;
 }
 
 /** Only the one spelling that `encodeProof` gives. */

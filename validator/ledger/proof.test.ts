@@ -7,7 +7,9 @@ import { assemble, type BlsSigner, blsSigner, memberKeys, verifyCertificate, ver
 import { sha256 } from "../crypto/hash.ts";
 import type { GenesisDocument } from "./genesis.ts";
 import { buildTransaction } from "./governance.ts";
+import { bridge, setOf } from "./handover.ts";
 import { buildProof, covers, decodeProof, encodeProof, genesisAnchor, type Handover, verifyProof } from "./proof.ts";
+import { decodeHandover, encodeHandover } from "./proof-bytes.ts";
 import { type ReceiptSource, receiptSource } from "./receipt-tree.ts";
 import { batchOf, message, type PaymentFields, type TestChain, testChain } from "./testing/chain.ts";
 import type { ExecutedBlock } from "./types.ts";
@@ -249,6 +251,32 @@ describe("trust passes to later sets", () => {
       flipped[at] = (flipped[at] ?? 0) ^ 16;
       expect(verifyProof(flipped, anchor).kind, `byte ${at}`).toBe("refused");
     }
+  });
+
+  test("of the handovers kept the fewest are taken that lead from the reader's set; none when they do not", () => {
+    const block = paid();
+    const { chain } = block;
+    const kept: Handover[] = [];
+    const handover = (): Handover => {
+      const state = chain.ledger.stateProof(1, chain.ledger.executed.height);
+      if (!state) throw new Error("no state");
+      const { set, setPath } = state;
+      return { set, setPath, ...naming(chain) };
+    };
+    for (let i = 0; i < 4; i++) {
+      replaceMember(chain, i, `next-${i}`);
+      kept.push(handover());
+    }
+    const last = handover();
+    const epochsOf = (way: readonly Handover[] | undefined) => way?.map(({ header }) => header.epoch);
+    const genesis = { ...anchorOf(chain).config };
+    expect(epochsOf(bridge(genesis, kept, last))).toEqual([2]);
+    expect(epochsOf(bridge(setOf(kept[1]!)!, kept, last))).toEqual([]);
+    expect(bridge(genesis, [kept[2]!], last)).toBeUndefined();
+    for (const each of kept) expect(decodeHandover(encodeHandover(each))).toEqual(each);
+    expect(decodeHandover(encodeHandover(last).subarray(1))).toBeUndefined();
+    const handovers = bridge(genesis, kept, last) ?? [];
+    expect(verifyProof(provenOf(block, 41, { handovers }), anchorOf(chain))).toMatchObject({ kind: "settled" });
   });
 
   test("a key without a proof of possession cancels nobody out of an aggregate", () => {

@@ -93,7 +93,7 @@ export function routeSettlement(router: ConnectRouter, options: SettlementOption
       const leave = options.watchers.enter();
       try {
         const all = institution === allInstitutions;
-        for await (const block of running().settlements(safeHeight(request.fromHeight), context.signal))
+        for await (const block of running().settlements(safeNumber("from_height", request.fromHeight), context.signal))
           yield settledBlockMessage(
             block,
             (outcome) => all || outcome.institution === institution || outcome.creditors.includes(institution),
@@ -131,13 +131,14 @@ export function routeSettlement(router: ConnectRouter, options: SettlementOption
 
   router.rpc(
     SettlementService.method.getProof,
-    unary(async ({ institution, uetr }, context) => {
+    unary(async ({ institution, uetr, fromEpoch }, context) => {
       requireLength("uetr", uetr, 16);
+      const from = safeNumber("from_epoch", fromEpoch);
       if (!exists(institution)) throw new ConnectError("the chain has no such institution", Code.NotFound);
       const state = await running().payment(institution, uetr);
       if (!(await mayRead(context, institution, state.kind === "unknown" ? uetr : state.messageKey)))
         throw forbidden("read this payment");
-      const proof = await running().proof(institution, uetr);
+      const proof = await running().proof(institution, uetr, from);
       if (proof.kind === "none") throw new ConnectError(proof.reason, Code.NotFound);
       return { proof: proof.bytes };
     }),
@@ -168,7 +169,7 @@ function requireLength(field: string, bytes: Uint8Array, length: number): void {
   if (bytes.length !== length) throw invalid(field, `must be ${length} bytes, got ${bytes.length}`);
 }
 
-function safeHeight(height: bigint): number {
-  if (height > BigInt(Number.MAX_SAFE_INTEGER)) throw invalid("from_height", "above 2^53 - 1");
-  return Number(height);
+function safeNumber(field: string, value: bigint): number {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw invalid(field, "above 2^53 - 1");
+  return Number(value);
 }

@@ -9,6 +9,7 @@ import type { Disk } from "./disk.ts";
 import type { DurableExecutedKeys } from "./executed-keys.ts";
 import { openExecutedKeys } from "./executed-keys.ts";
 import type { Record } from "./framing.ts";
+import { type Handovers, openHandovers } from "./handovers.ts";
 import { markVoting } from "./identity.ts";
 import type { Location, Log } from "./log.ts";
 import { asStorageFault, openLog } from "./log.ts";
@@ -120,12 +121,14 @@ async function open(disk: Disk, directory: string, options: StoreOptions): Promi
     throw new StorageFaultError({ kind: "missing", path, offset: undefined, message: "the newest checkpoint is gone" });
   }
   await keys.sweep();
+  const handovers = await openHandovers(disk, `${directory}/handovers`);
   return createStore({
     disk,
     directory: checkpointDirectory,
     log: opening.log,
     contents,
     keys,
+    handovers,
     stageKeys: (range) => stageKeys(disk, `${directory}/keys-staged`, keyOptions, range),
     vault: vault.vault,
     newest,
@@ -140,13 +143,25 @@ interface Parts {
   readonly log: Log;
   readonly contents: Contents;
   readonly keys: DurableExecutedKeys;
+  readonly handovers: Handovers;
   readonly stageKeys: Store["stageKeys"];
   readonly vault: Vault;
   readonly newest: Checkpoint | undefined;
   readonly grace: number;
 }
 
-function createStore({ disk, directory, log, contents, keys, stageKeys, vault, newest, grace }: Parts): Store {
+function createStore({
+  disk,
+  directory,
+  log,
+  contents,
+  keys,
+  handovers,
+  stageKeys,
+  vault,
+  newest,
+  grace,
+}: Parts): Store {
   // Given to the log and not durable yet: readable at once.
   const arriving = new Map<Digest, Block>();
   const arrivingFinals = new Map<number, Extract<Entry, { kind: "final" }>>();
@@ -254,6 +269,14 @@ function createStore({ disk, directory, log, contents, keys, stageKeys, vault, n
   return {
     recovered: { ...contents.recovered(), checkpoint: newest },
     keys,
+    handovers: handovers.all,
+    saveHandover: async (epoch, bytes) => {
+      try {
+        await handovers.save(epoch, bytes);
+      } catch (error) {
+        throw asStorageFault(error, directory);
+      }
+    },
     stageKeys,
     persist: async (entries) => {
       const { records, says } = prepare(entries);

@@ -88,6 +88,10 @@ export interface Store {
   /** Saves the state with the executed keys as of its height; call it with the ledger at that height or a little above. Again with a proof, once it is known. */
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
   checkpoint(): Promise<Checkpoint | undefined>;
+  /** Bytes of `ledger/proof-bytes.ts` by epoch, ascending, opaque here: how trust passes to later validator sets. */
+  readonly handovers: ReadonlyMap<number, Uint8Array>;
+  /** Durable when it resolves; an epoch's first stays. */
+  saveHandover(epoch: number, bytes: Uint8Array): Promise<void>;
   /** Drops whole log segments that nothing at or above this height needs. */
   prune(belowHeight: Height): Promise<void>;
   close(): Promise<void>;

@@ -381,6 +381,13 @@ export declare type GetProofRequest = Message<"validator.v1.GetProofRequest"> & 
    * @generated from field: bytes uetr = 2;
    */
   uetr: Uint8Array;
+
+  /**
+   * Epoch of the validator set that the reader trusts; 0: genesis. The proof leads from that set to the header's.
+   *
+   * @generated from field: uint64 from_epoch = 3;
+   */
+  fromEpoch: bigint;
 };
 
 /**

@@ -128,6 +128,7 @@ export interface ValidatorStatus {
   /** Why it is not ready, a sentence; "" when it is (storage healthy, a quorum connected, not quarantined, caught up). */
   readonly notReady: string;
   readonly queuedPayments: number;
+  /** Since genesis. */
   readonly settledPayments: number;
   readonly degradedRegions: readonly string[];
   readonly peers: readonly PeerState[];

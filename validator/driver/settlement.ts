@@ -15,7 +15,7 @@ import { type Pending, pendingKey, type Submissions } from "./submissions.ts";
 export interface Settlement {
   /** Every block up to it is executed here and settled. */
   readonly height: Height;
-  /** Settled since this process began. */
+  /** Settled since genesis. */
   readonly payments: number;
   /** The core says so; execution may still be behind. */
   settle(height: Height, finalization: Certificate): void;
@@ -46,6 +46,8 @@ export interface SettlementOptions {
   /** From the log at start. */
   readonly settled: { readonly height: Height; readonly finalization: Certificate | undefined };
   readonly executedHeight: Height;
+  /** Payments settled since genesis, as of the newest executed block. */
+  readonly settledPayments: () => number;
 }
 
 export function createSettlement(options: SettlementOptions): Settlement {
@@ -55,12 +57,13 @@ export function createSettlement(options: SettlementOptions): Settlement {
   const byKey = new Map<string, Height>();
   const byHash = new Map<string, Height>();
   const acceptedIn = new Map<Height, Pending[]>();
-  const settledIn = new Map<Height, number>();
+  /** Of the blocks executed and not settled yet: payments settled with them since genesis. */
+  const settledBy = new Map<Height, number>();
   let executed = options.executedHeight;
   let core = options.settled.height;
   let finalization = options.settled.finalization;
   let visible = toHeight(Math.min(core, executed));
-  let payments = 0;
+  let payments = options.settledPayments();
   let stopped = false;
   let waiting: (() => void)[] = [];
 
@@ -95,8 +98,8 @@ export function createSettlement(options: SettlementOptions): Settlement {
     for (let at = visible + 1; at <= next; at++) {
       const done = acceptedIn.get(toHeight(at)) ?? [];
       acceptedIn.delete(toHeight(at));
-      payments += settledIn.get(toHeight(at)) ?? 0;
-      settledIn.delete(toHeight(at));
+      payments = settledBy.get(toHeight(at)) ?? payments;
+      settledBy.delete(toHeight(at));
       observe({ kind: "block-settled", height: at });
       for (const { submission, acceptedAt } of done) {
         const milliseconds = clock.now().monotonic - (acceptedAt ?? clock.now().monotonic);
@@ -184,7 +187,7 @@ export function createSettlement(options: SettlementOptions): Settlement {
       complete(result);
       const settled = messages.reduce((sum, message) => sum + message.settled, 0);
       const all = block.body.batches.reduce((sum, batch) => sum + batch.payments, 0);
-      settledIn.set(height, settled);
+      settledBy.set(height, options.settledPayments());
       observe({ kind: "block-executed", height, settled, rejected: all - settled });
       executed = height;
       advance();
@@ -194,6 +197,7 @@ export function createSettlement(options: SettlementOptions): Settlement {
       core = toHeight(Math.max(core, height));
       finalization = certificate;
       visible = toHeight(Math.min(core, executed));
+      payments = options.settledPayments();
       store.keep({ kind: "settled", height: core, finalization: certificate });
       wake();
     },

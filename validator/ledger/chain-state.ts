@@ -58,6 +58,8 @@ export interface ChainState {
   readonly beacon: BeaconState;
   /** Money put in less money taken out, minor units, by currency. */
   readonly issued: Readonly<Record<string, number>>;
+  /** Payments settled since genesis. */
+  readonly settledPayments: number;
 }
 
 export function initialChainState(genesis: Genesis, chainId: Digest): ChainState {
@@ -87,6 +89,7 @@ export function initialChainState(genesis: Genesis, chainId: Digest): ChainState
     coverage: { modeSeq: 0, degraded: [] },
     beacon: { current: first, next: hashOf("beacon", first), mixed: first, reveals: 0 },
     issued,
+    settledPayments: 0,
   };
 }
 

@@ -277,6 +277,8 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
       const beacon = turnBeacon(state.beacon, state.set.parameters.minReveals);
       state = { ...state, beacon, set: { ...disempower(state.set, set), epoch: state.set.epoch + 1 } };
     }
+    const settled = outcomes.reduce((sum, outcome) => sum + outcome.settled, 0);
+    state = { ...state, settledPayments: state.settledPayments + settled };
     const receipts = receiptsRoot(receiptLeaves(sources, governance, header));
     history.append(historyLeaf(receipts, keysDigest(sources)));
     if (sources.length + governance.length > 0)

@@ -51,12 +51,12 @@ test("the bytes of docs/formats.md and docs/state-root.md stay what they are", (
         "6b5eb9cc026fd03fae3f466fb68cd5089c174b0656705bf032f7c6d2942e0b44",
       ],
       "roots": [
-        "e463da385ce8f8bbec86069496d49b4201365831775d07b9cc53b2aaf26b26d0",
-        "2eab5e4ce528d585b468c1d3b046a91236aeac8c7af3375e8c079b49ccbaf9e3",
-        "6b72bcddfbab361501c4a55734dcc378f274619eafe53b3c06e8bb0bb1662903",
+        "80933053b8b059081cb3d186ef110a9c17dcd02a0beaa9fe976ade13c8359b5c",
+        "f7248d190622ace0bf83bd84d0837b50d7567d56ceadf78534e5897ecc889af2",
+        "cbfcdd213ac04bc2e7caa7703c701569632527171508f35e5db26d644de67e86",
       ],
       "snapshot": [
-        "2867db00ccfd88583f7fe041ec8ad39a5029d340f65c502a3cbb847368a680e9",
+        "4e44f6359fe46ffd5131f8198b050515bbef052b7e364508de0a469b474137ff",
       ],
       "transaction": "92265958f34128c36de81987340b82cd5948fe6f34f9352078396cb0a669dc6c",
     }

@@ -82,13 +82,14 @@ export function decodeCoverage(bytes: Uint8Array): ProvenCoverage | undefined {
   return input.failed || input.left > 0 ? undefined : { coverage: { modeSeq, degraded }, zones };
 }
 
-/** height u64, time u64, expiryWindow u64, chainId 32, sha256 of issued 32, of times 32, anchor: hash 32, height u64, time u64, rootHeight u64, root 32. */
+/** height u64, time u64, expiryWindow u64, chainId 32, settled payments u64, sha256 of issued 32, of times 32, anchor: hash 32, height u64, time u64, rootHeight u64, root 32. */
 function positionLeaf(state: ChainState, { height, time, times, anchor }: Position): Uint8Array {
   const out = writer(256);
   out.u64(height);
   out.u64(time);
   out.u64(state.expiryWindow);
   out.digest(state.chainId);
+  out.u64(state.settledPayments);
   out.bytes(hashOf(state.issued));
   out.bytes(hashOf(times));
   out.digest(anchor.hash);

@@ -73,6 +73,7 @@ const chainState = z.strictObject({
     z.string().refine((alpha) => currencyByAlpha(alpha) !== undefined),
     z.int(),
   ),
+  settledPayments: count,
 });
 
 /** Everything of a snapshot that is not in its arrays. */

@@ -788,6 +788,8 @@ export declare type GetStatusResponse = Message<"validator.v1.GetStatusResponse"
   queuedPayments: number;
 
   /**
+   * Since genesis.
+   *
    * @generated from field: uint64 settled_payments = 13;
    */
   settledPayments: bigint;

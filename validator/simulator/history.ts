@@ -38,6 +38,8 @@ export type Fact = { readonly at: number } & (
   | { readonly kind: "acknowledged"; readonly node: number; readonly message: string }
   /** After a restart, a batch of a block it had voted for is not on its disk. */
   | { readonly kind: "payload-missing"; readonly node: number; readonly block: Digest; readonly batch: Digest }
+  /** The member found fault with another: a bad signature, a contradiction it can prove, bytes that no honest peer sends. */
+  | { readonly kind: "accused"; readonly node: number; readonly of: number; readonly why: string }
   | { readonly kind: "quarantined"; readonly node: number; readonly height: number }
   /** Links, clocks and disks are good from now on; the message was submitted after it. */
   | { readonly kind: "healed"; readonly message: string }

@@ -3,7 +3,7 @@
  * crashes, cuts, loss, disk faults and clock steps. Safety throughout; then everything but the Byzantine heals, and what
  * was acknowledged and something new have to settle on every correct member within a bound of virtual time.
  */
-import { checkAll } from "./checkers/all.ts";
+import { checkAll, checkSafety } from "./checkers/all.ts";
 import { healAll, strike } from "./faults.ts";
 import type { Violation } from "./history.ts";
 import { createProgress, type Progress } from "./progress.ts";
@@ -41,8 +41,11 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<V
   let violation: Violation | undefined;
   try {
     await hostile(world);
-    await healed(world, progress);
-    violation = world.broken() ?? checkAll(world.history(), livenessBoundMs)[0];
+    violation = world.broken() ?? checkSafety(world.history())[0];
+    if (!violation) {
+      await healed(world, progress);
+      violation = world.broken() ?? checkAll(world.history(), livenessBoundMs)[0];
+    }
   } catch (error) {
     // A bug of the validator that surfaced as an exception, or one of the simulator: both fail the seed.
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -132,9 +132,17 @@ export function createRecorder(
     }),
     observe(node, event) {
       if (event.kind === "block-final") note({ kind: "final", node, height: event.height, block: event.block });
+      else if (event.kind === "consensus" && event.event.kind === "bad-vote")
+        note({ kind: "accused", node, of: event.event.signer, why: `its ${event.event.voteKind} has a bad signature` });
+      else if (event.kind === "equivocation")
+        note({ kind: "accused", node, of: seatNamed(event.offender), why: event.evidence });
+      else if (event.kind === "peer-penalized")
+        note({ kind: "accused", node, of: seatOf(event.peer), why: event.reason });
       else if (event.kind === "quarantined") note({ kind: "quarantined", node, height: event.height });
     },
   };
 }
 
+/** Seats are named `seat-0` and so on in simulated swarms. */
+const seatNamed = (name: string) => Number(name.replace("seat-", ""));
 const plain = ({ kind, epoch, view, block }: Ballot): Ballot => ({ kind, epoch, view, block });

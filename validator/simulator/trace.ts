@@ -56,6 +56,8 @@ function describeFact(fact: Fact): string {
       return `${fact.node} accepted ${short(fact.message)}`;
     case "payload-missing":
       return `${fact.node} has lost batch ${short(fact.batch)} of block ${short(fact.block)}`;
+    case "accused":
+      return `${fact.node} finds fault with ${fact.of}: ${fact.why}`;
     case "quarantined":
       return `${fact.node} quarantined itself at ${fact.height}`;
     case "healed":

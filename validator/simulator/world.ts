@@ -36,6 +36,9 @@ export interface HostileWorld {
   history(): History;
 }
 
+/** A world of a second or two takes some thousands: beyond this, somebody answers an answer without end. */
+const mostEvents = 500_000;
+
 export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact) => void): HostileWorld {
   const { seed, powers, faulty, segmentBytes, parameters } = scenario;
   const twinned = [...faulty].filter(([, { twin }]) => twin).map(([seat]) => seat);
@@ -99,7 +102,6 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
       if (event.kind === "catch-up") tell(`${node} caught up from ${event.from} to ${event.to} by ${event.source}`);
       if (event.kind === "region-mode")
         tell(`${node} sees ${event.region} ${event.degraded ? "degraded" : "required"}`);
-      if (event.kind === "equivocation") tell(`${node} proves ${event.evidence} of ${event.offender}`);
       if (event.kind === "block-executed") {
         const alive = living(node);
         swarm.world.schedule(0, () => alive() && noteExecuted(node));
@@ -236,6 +238,7 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
   }
 
   function checkFailures(): Violation | undefined {
+    if (swarm.world.events() > mostEvents) breaks("bounded work", `more than ${mostEvents} events`);
     for (const node of correct) {
       const failure = swarm.nodes[node]?.failures[0];
       if (failure) breaks("fatal", `${node}: ${failure instanceof Error ? failure.message : String(failure)}`);

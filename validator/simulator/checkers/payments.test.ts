@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { checkAccusations } from "./accusations.ts";
 import { checkConservation } from "./conservation.ts";
 import { checkDurability } from "./durability.ts";
 import { checkLiveness } from "./liveness.ts";
@@ -54,6 +55,12 @@ test("a batch that a vote relied on and a power cut took is refused", () => {
   const lost: Event = { kind: "payload-missing", node: 2, block: first.hash, batch: named("batch") };
   expect(rules(checkDurability(history([lost])))).toEqual(["durable payload"]);
   expect(checkDurability(history([acknowledged]))).toEqual([]);
+});
+
+test("a correct member that is held at fault is refused; a faulty one that is, is not", () => {
+  const accused = (of: number): Event => ({ kind: "accused", node: 0, of, why: "its nullify has a bad signature" });
+  expect(rules(checkAccusations(history([accused(2)])))).toEqual(["no false accusation"]);
+  expect(checkAccusations(history([accused(3)]))).toEqual([]);
 });
 
 const healed: Event = { kind: "healed", message: "fresh" };

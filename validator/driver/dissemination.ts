@@ -1,5 +1,5 @@
 /**
- * An own batch on its way: durable here, pushed to every other member, accepted once members with F + 1 power (and,
+ * An own batch on its way: made durable here and pushed to every other member, accepted once members with F + 1 power (and,
  * for a residency zone, more than a third of its power) hold it, then announced to those it did not reach.
  */
 import { encodeBatchPush } from "../codec/exchange.ts";
@@ -35,6 +35,7 @@ export interface DisseminationOptions {
   readonly feed: (input: Input) => void;
   readonly observe: Observer;
   readonly limits: Pick<Limits, "requestTimeoutMs">;
+  readonly onFatal: (error: unknown) => void;
 }
 
 interface Travelling {
@@ -123,17 +124,17 @@ export function createDissemination(options: DisseminationOptions): Disseminatio
       const started = clock.now().monotonic;
       const privates = entries.flatMap(({ submission }) => submission.private ?? []);
       const stored = { batch, authenticUnder: entries.map(({ submission }) => submission.key) };
-      // Durable first: receiving a batch then implies that its maker holds it.
-      await batches.store(stored, privates);
       const { self } = membership();
-      observe({ kind: "batch-stored", bytes: batch.bytes.length, payments: batch.payments, source: "own" });
       await new Promise<void>((accepted) => {
-        const holders = new Set(self === undefined ? [] : [self]);
-        const entry: Travelling = { sealed, started, holders, pushing: new Set(), accepted, done: false };
+        const entry: Travelling = { sealed, started, holders: new Set(), pushing: new Set(), accepted, done: false };
         travelling.set(batch.digest, entry);
+        // Sent while it is made durable here: whoever answers, holds it.
         pushToAll(entry);
-        feed({ kind: "batch-held", batch: referenceOf(batch, zone), creator: self });
-        if (self !== undefined) held(entry, self);
+        void batches.store(stored, privates).then(() => {
+          observe({ kind: "batch-stored", bytes: batch.bytes.length, payments: batch.payments, source: "own" });
+          feed({ kind: "batch-held", batch: referenceOf(batch, zone), creator: self });
+          if (self !== undefined) held(entry, self);
+        }, options.onFatal);
       });
     },
     connected(seat) {

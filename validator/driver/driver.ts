@@ -181,6 +181,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
       finalization: settledAtStart?.finalization,
     },
     executedHeight: ledger.executed.height,
+    settledPayments: () => ledger.state.settledPayments,
   });
   const initial = await recoverCore(store, keys, membership.self, signers, executedStates);
 
@@ -193,7 +194,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   });
   const verify = createVerifier({ ...shared, keys: () => keys, penalize });
   const timers = createTimers(clock, (timer, view) => feed({ kind: "timer", timer, view }));
-  const dissemination = createDissemination(shared);
+  const dissemination = createDissemination({ ...shared, onFatal: fatal });
   const checkpoints = createCheckpoints({
     store,
     guard,

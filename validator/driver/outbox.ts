@@ -1,6 +1,6 @@
 /**
- * What this member signs: durable first, then signed, given back to the core, and sent, in the order the core asked
- * for it (consensus.md, Durable before sent). The only place of the driver that holds the signing keys.
+ * What this member signs: given back to the core and sent when it is durable, in the order the core asked for it
+ * (consensus.md, Durable before sent). The only place of the driver that holds the signing keys.
  */
 
 import { sealBlock } from "../codec/block.ts";
@@ -59,11 +59,12 @@ export function createOutbox(options: OutboxOptions): Outbox {
   /** The block of the newest ballots is not written twice. */
   let written: Digest | undefined;
 
-  /** Begins the commit now, so that the log has the order of the casts; signs and sends when it and all before it are done. */
-  function durably(entries: readonly Entry[], then: () => void): void {
+  /** Begins the commit now, so that the log has the order of the casts; goes on when it, `made` and all before it are done. */
+  function durably<T>(entries: readonly Entry[], made: Promise<T>, then: (made: T) => void): void {
     const durable = guard.persist(entries);
     tail = tail
       .then(() => durable)
+      .then(() => made)
       .then(then)
       .catch(options.onFatal);
   }
@@ -78,9 +79,13 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const entries: Entry[] = [{ kind: "ballot", ballot }];
     if (block && block.hash !== written) entries.unshift({ kind: "block", block });
     written = block?.hash ?? written;
-    durably(entries, () => {
-      if (!stillAllowed(state(), ballot)) return;
-      const vote = measured(clock, observe, "bls-sign", () => signVote(signers.bls, keys.config, self, ballot));
+    // Signed while the disk works, which it does from the first turn of the microtasks, and sent when both are done.
+    const signed = Promise.resolve().then(() => {
+      if (!stillAllowed(state(), ballot)) return undefined;
+      return measured(clock, observe, "bls-sign", () => signVote(signers.bls, keys.config, self, ballot));
+    });
+    durably(entries, signed, (vote) => {
+      if (!vote || !stillAllowed(state(), ballot)) return;
       observe({ kind: "vote-cast", vote: ballot.kind, view: ballot.view, reason });
       send({ kind: "vote", vote });
       feed({ kind: "vote", from: self, vote });
@@ -92,7 +97,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (self === undefined) return;
     const signature = reveal ? signers.bls.signReveal(keys.config, header) : undefined;
     const block = sealBlock(header, body, signature);
-    durably([{ kind: "proposal", proposal: { block, finalization } }], () => {
+    durably([{ kind: "proposal", proposal: { block, finalization } }], Promise.resolve(), () => {
       const current = state();
       if (header.epoch !== current.config.epoch || header.view < current.view) return;
       const proposal = ownProposal(signers.peer, keys, { block, finalization });

@@ -4,10 +4,19 @@
  * Failures are thrown as `DiskError`s.
  */
 export interface Disk {
-  /** Opens for reading and appending; creates the file (and its folders) when `create`; `exclusive`: fails when it exists. `mode`: permissions of a new file, 0640 when absent. */
+  /**
+   * Opens for reading and appending; creates the file (and its folders) when `create`; `exclusive`: fails when it exists.
+   * `mode`: permissions of a new file, 0640 when absent. `durable`: every append is followed by a sync, so that the
+   * disk may do both in one call to the system.
+   */
   open(
     path: string,
-    options: { readonly create: boolean; readonly exclusive?: boolean; readonly mode?: number },
+    options: {
+      readonly create: boolean;
+      readonly exclusive?: boolean;
+      readonly mode?: number;
+      readonly durable?: boolean;
+    },
   ): Promise<DiskFile>;
   exists(path: string): Promise<boolean>;
   /** Names of the files and folders in a folder, sorted; empty when it does not exist. */

@@ -150,7 +150,7 @@ function createLog(
     const header: SegmentHeader = { number, boot, salt, sequence: state.sequence, previousLength };
     // A failed try before may have left the file; the marker does not name it yet.
     if (await disk.exists(path)) await disk.remove(path);
-    const file = await disk.open(path, { create: true });
+    const file = await disk.open(path, { create: true, durable: true });
     try {
       await file.append([encodeSegmentHeader(header)]);
       await file.sync();
@@ -193,11 +193,12 @@ function createLog(
     }
     const group = encodeGroup(records, segment.header, state.sequence, segment.length);
     tailDirty = true;
-    await file.append(group.chunks);
     try {
+      await file.append(group.chunks);
       await file.sync();
     } catch (error) {
-      untrusted = true;
+      // A full volume takes nothing; after any other failure the kernel's pages may not be what the disk has.
+      untrusted = !(error instanceof DiskError && error.kind === "no-space");
       throw error;
     }
     tailDirty = false;

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { gatherTime } from "./gathering.ts";
 import { leader } from "./leader.ts";
+import { paceTime } from "./propose.ts";
 import type { State } from "./state.ts";
 import { startEpoch, step } from "./step.ts";
 import { hashOf, testConfig, trust } from "./testing/cluster.ts";
@@ -92,8 +93,8 @@ const certificate = (
 });
 const casts = (effects: readonly Effect[]) =>
   effects.filter((effect) => effect.kind === "cast").map((effect) => `${effect.ballot.kind} ${effect.ballot.view}`);
-const started = (epochConfig?: EpochConfig) => {
-  const one = member(self, epochConfig);
+const started = (epochConfig?: EpochConfig, seat = self) => {
+  const one = member(seat, epochConfig);
   one.feed({ kind: "start" });
   return one;
 };
@@ -398,6 +399,27 @@ describe("a leader's block", () => {
     alone.feed({ kind: "batch-held", batch, creator: undefined });
     const [proposed] = alone.feed({ kind: "start" }).filter((effect) => effect.kind === "propose");
     expect(proposed?.kind === "propose" && proposed.body.governance.map(({ bytes }) => bytes[0])).toEqual([1, 2]);
+  });
+
+  test("waits a moment for its parent to be final when the payload is small, and not when it is large", () => {
+    const leads = leader(config, view(2));
+    const parent = block(1);
+    const afterNotarization = (bytes: number) => {
+      const one = started(config, leads);
+      one.feed(propose(parent));
+      one.feed({ kind: "certificate-verified", certificate: trust(certificate("notarize", 1, parent)) });
+      const batch = { digest: hashOf("a batch"), payments: 1, bytes, zone: "" };
+      return { one, effects: one.feed({ kind: "batch-held", batch, creator: seatIndex((leads + 1) % 4) }) };
+    };
+    const proposals = (effects: readonly Effect[]) => effects.filter((effect) => effect.kind === "propose").length;
+    expect(proposals(afterNotarization(1_000_000).effects)).toBe(1);
+    const final = afterNotarization(300);
+    expect(proposals(final.effects)).toBe(0);
+    const finalization = trust(certificate("finalize", 1, parent));
+    expect(proposals(final.one.feed({ kind: "certificate-verified", certificate: finalization }))).toBe(1);
+    const late = afterNotarization(300);
+    late.one.wait(paceTime);
+    expect(proposals(late.one.feed({ kind: "timer", timer: "idle", view: view(2) }))).toBe(1);
   });
 
   test("names the root of a checkpoint on the way rather than the newest", () => {

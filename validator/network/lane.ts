@@ -1,6 +1,7 @@
 /** One long-lived stream to a peer: frames in, frames out, within a bound. */
 import type { Stream, StreamMessageEvent } from "@libp2p/interface";
 import { createFrameReader, encodeFrameHeader, type Frame, frameHeaderLength } from "./frames.ts";
+import { openWindowByHalves } from "./muxing.ts";
 
 export interface Lane {
   /** False when the frame does not fit into the queue, or the stream is gone. */
@@ -40,6 +41,7 @@ export function createLane(options: LaneOptions): Lane {
   let open = true;
   let writable = true;
 
+  openWindowByHalves(stream);
   const reader = createFrameReader(options.frameBytes, options.received);
   stream.addEventListener("message", onMessage);
   stream.addEventListener("drain", onDrain);

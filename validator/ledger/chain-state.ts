@@ -5,7 +5,7 @@ import { concat } from "../codec/bytes.ts";
 import type { CoverageChange, CoverageState, Digest, FaultModel, Member, Parameters } from "../consensus/types.ts";
 import { digest } from "../consensus/types.ts";
 import type { Genesis } from "./genesis.ts";
-import type { Governance } from "./governance.ts";
+import type { Governance, SeatOwner } from "./governance.ts";
 
 export interface InstitutionState {
   readonly bic: string;
@@ -14,10 +14,11 @@ export interface InstitutionState {
   readonly suspended: boolean;
 }
 
-/** A process that follows the chain: its name and its ed25519 peer key, hexadecimal. */
+/** A process that follows the chain: its name and its ed25519 peer key, hexadecimal; `seat`: the one it follows for. */
 export interface Learner {
   readonly id: string;
   readonly peerKey: string;
+  readonly seat?: string | undefined;
 }
 
 export interface ValidatorSet {
@@ -34,6 +35,8 @@ export interface ValidatorSet {
   readonly offenders: readonly string[];
   /** Who follows without a vote: may connect to the members. */
   readonly learners: readonly Learner[];
+  /** Who may act for a seat, by its name; a seat without an owner is the governance set's. */
+  readonly owners: Readonly<Record<string, SeatOwner>>;
   /** The key a seat had before its last rotation: what a rollback may return to. */
   readonly predecessors: Readonly<Record<string, { readonly blsKey: string; readonly peerKey: string }>>;
 }
@@ -62,8 +65,26 @@ export interface ChainState {
   readonly settledPayments: number;
 }
 
+type MemberDocument = Genesis["members"][number];
+
+export function memberOf({ proofOfPossession: _, owner: __, delegate: ___, ...member }: MemberDocument): Member {
+  return member;
+}
+
+/** Who may act for the seats; `known`: of seats whose document does not say. */
+export function ownersOf(
+  members: readonly MemberDocument[],
+  known: ValidatorSet["owners"] = {},
+): Readonly<Record<string, SeatOwner>> {
+  const owners = members.flatMap(({ id, owner, delegate }) => {
+    const seat = owner === undefined ? known[id] : { owner, ...(delegate !== undefined && { delegate }) };
+    return seat ? [[id, seat] as const] : [];
+  });
+  return Object.fromEntries(owners);
+}
+
 export function initialChainState(genesis: Genesis, chainId: Digest): ChainState {
-  const members = genesis.members.map(({ proofOfPossession: _, ...member }) => member);
+  const members = genesis.members.map(memberOf);
   const first = hashOf("beacon", chainId);
   const issued: Record<string, number> = {};
   for (const account of genesis.accounts)
@@ -80,6 +101,7 @@ export function initialChainState(genesis: Genesis, chainId: Digest): ChainState
       requiredRegions: genesis.requiredRegions ?? Object.fromEntries(members.map((member) => [member.region, 1])),
       parameters: genesis.parameters,
       epoch: 0,
+      owners: ownersOf(genesis.members),
       usedKeys: members.flatMap((member) => [member.blsKey, member.peerKey]),
       offenders: [],
       learners: genesis.learners ?? [],

@@ -22,7 +22,7 @@ import { currencyByAlpha } from "./currencies.ts";
 import { type EvidenceCrypto, isEvidence, parseEvidence, unproven } from "./evidence.ts";
 import type { Genesis } from "./genesis.ts";
 import { govern, limitsOf } from "./govern.ts";
-import { closesEpoch, parseTransaction, satisfies } from "./governance.ts";
+import { closesEpoch, parseTransaction, unauthorized } from "./governance.ts";
 import { createHistory, eraBlocks, type History, historyLeaf } from "./history.ts";
 import { checkCounts, checkInvariants } from "./invariants.ts";
 import { disempower, type ProvesPossession } from "./membership.ts";
@@ -241,16 +241,19 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
     }
     const parsed = parseTransaction(transaction.bytes);
     if (parsed.kind === "refused") return refuse(parsed.error.reason);
-    if (parsed.value.sequence !== state.governance.sequence)
-      return refuse(`its sequence is ${parsed.value.sequence}, the chain's ${state.governance.sequence}`);
-    if (!satisfies(state.governance, chainId, parsed.value, crypto.verifyEd25519))
-      return refuse("too few good signatures of the governance set");
-    const { action } = parsed.value;
+    const { action, authority, sequence } = parsed.value;
+    const { governance } = state;
+    if (authority === "governance" && sequence !== governance.sequence)
+      return refuse(`its sequence is ${sequence}, the chain's ${governance.sequence}`);
+    const unsigned = unauthorized(signersOf(state), chainId, parsed.value, crypto.verifyEd25519);
+    if (unsigned !== "") return refuse(unsigned);
     if (closesEpoch(action) && !under().header.closing)
       return refuse("only a block that closes its epoch may carry it");
     const granted = govern(state, accounts, action, before, crypto.provesPossession);
     if (granted.kind === "refused") return refuse(granted.reason);
-    state = { ...granted.state, governance: { ...granted.state.governance, sequence: state.governance.sequence + 1 } };
+    state = granted.state;
+    if (authority === "governance")
+      state = { ...state, governance: { ...state.governance, sequence: governance.sequence + 1 } };
     return { hash, granted: true, reason: "" };
   }
 
@@ -356,7 +359,7 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
         return evidence.kind === "ok" && unproven(evidence.value, { chainId, ...state.set }, crypto) === "";
       }
       const parsed = parseTransaction(transaction.bytes);
-      return parsed.kind === "ok" && satisfies(state.governance, chainId, parsed.value, crypto.verifyEd25519);
+      return parsed.kind === "ok" && unauthorized(signersOf(state), chainId, parsed.value, crypto.verifyEd25519) === "";
     },
     snapshot: () => {
       if (block) throw new Error("a snapshot is taken between blocks");
@@ -399,4 +402,9 @@ function configOf(state: ChainState, anchor: EpochConfig["anchor"]): EpochConfig
 
 function suspendedFlags(state: ChainState): Uint8Array {
   return Uint8Array.from(state.institutions, (institution) => (institution.suspended ? 1 : 0));
+}
+
+/** Who may ask for something. */
+function signersOf({ governance, set }: ChainState) {
+  return { governance, owners: set.owners };
 }

@@ -31,11 +31,17 @@ export const memberSchema = z.strictObject({
   blsKey: hex(48),
   peerKey: hex(32),
   proofOfPossession: hex(96),
+  /** ed25519 key of the institution whose seat it is; absent: only the governance set acts for the seat. */
+  owner: hex(32).optional(),
+  /** ed25519 key that may rotate and repair the seat in its owner's name: an operator's. */
+  delegate: hex(32).optional(),
 });
 
-/** A process that follows without a vote. */
-export const learnerSchema = z.strictObject({ id: name, peerKey: hex(32) });
+/** A process that follows without a vote; `seat`: the one it follows for, to take it over later. */
+export const learnerSchema = z.strictObject({ id: name, peerKey: hex(32), seat: name.optional() });
 export const maxLearners = 64;
+/** A seat's next identity, and one that failed and is on its way out. */
+export const maxLearnersOfSeat = 2;
 
 /** Every parameter, each in its range; `optional`: what is absent takes its default. */
 export function parametersSchema(optional: boolean) {
@@ -114,6 +120,9 @@ export const genesisSchema = z
     for (const field of ["id", "peerKey"] as const)
       for (const i of duplicates(peers.map((peer) => peer[field])))
         if (learnerAt(i) >= 0) issue(["learners", learnerAt(i), field], "is used twice");
+    const seats = new Set(genesis.members.map(({ id }) => id));
+    for (const [i, { seat }] of (genesis.learners ?? []).entries())
+      if (seat !== undefined && !seats.has(seat)) issue(["learners", i, "seat"], "is not among the members");
     unique(genesis.governance.keys, (i) => ["governance", "keys", i], "is used twice");
     unique(genesis.zones, (i) => ["zones", i], "is used twice");
     unique(
@@ -133,6 +142,8 @@ export const genesisSchema = z
       }
     }
     for (const [i, member] of genesis.members.entries()) {
+      if (member.delegate !== undefined && member.owner === undefined)
+        issue(["members", i, "delegate"], "acts for an owner, and the seat has none");
       for (const zone of member.zones)
         if (!genesis.zones.includes(zone))
           issue(["members", i, "zones"], `names ${zone}, which is not among the zones`);

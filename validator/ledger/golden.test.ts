@@ -51,12 +51,12 @@ test("the bytes of docs/formats.md and docs/state-root.md stay what they are", (
         "6b5eb9cc026fd03fae3f466fb68cd5089c174b0656705bf032f7c6d2942e0b44",
       ],
       "roots": [
-        "80933053b8b059081cb3d186ef110a9c17dcd02a0beaa9fe976ade13c8359b5c",
-        "f7248d190622ace0bf83bd84d0837b50d7567d56ceadf78534e5897ecc889af2",
-        "cbfcdd213ac04bc2e7caa7703c701569632527171508f35e5db26d644de67e86",
+        "be348915aa6975aa3fb78bb8c252ab12f72e7949c3dbf90efd592813261ddf64",
+        "2d49c96054b798ad04e7e2ff1f1a8730b4a482392d962fade35074383cc89b8c",
+        "3ad4e9320128342dc11f314ffadac07fe4b7cc1f1844116979b879b97b670d2e",
       ],
       "snapshot": [
-        "4e44f6359fe46ffd5131f8198b050515bbef052b7e364508de0a469b474137ff",
+        "3f02717a915d33ec4b2477dc5d14c1ec52364394974cff194c0d7face079f127",
       ],
       "transaction": "92265958f34128c36de81987340b82cd5948fe6f34f9352078396cb0a669dc6c",
     }

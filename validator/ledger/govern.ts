@@ -5,7 +5,18 @@ import type { ChainState, ValidatorSet } from "./chain-state.ts";
 import { currencyByAlpha } from "./currencies.ts";
 import { maxAccounts, maxInstitutions, parametersSchema } from "./genesis.ts";
 import type { Action } from "./governance.ts";
-import { type Granted, grant, type ProvesPossession, refuse, rotateSeat, setMembers } from "./membership.ts";
+import {
+  addLearner,
+  delegateSeat,
+  type Granted,
+  grant,
+  type ProvesPossession,
+  refuse,
+  removeLearner,
+  rotateSeat,
+  setLearners,
+  setMembers,
+} from "./membership.ts";
 
 /**
  * Executes an action whose signatures were found good. Changes `accounts` only when it grants. `before` is the set of
@@ -84,14 +95,14 @@ export function govern(
       return setMembers(state, action, before, possesses);
     case "rotate-seat":
       return rotateSeat(state, action, before, possesses);
-    case "set-learners": {
-      const { learners } = action;
-      const peers = [...state.set.members, ...learners];
-      const names = [peers.map(({ id }) => id), peers.map(({ peerKey }) => peerKey)];
-      if (names.some((each) => new Set(each).size !== each.length))
-        return refuse("two of the swarm share a name or a key");
-      return grant({ ...state, set: { ...state.set, learners } });
-    }
+    case "delegate-seat":
+      return delegateSeat(state, action);
+    case "add-learner":
+      return addLearner(state, action);
+    case "remove-learner":
+      return removeLearner(state, action);
+    case "set-learners":
+      return setLearners(state, action.learners);
     case "set-parameters": {
       const parsed = parametersSchema(false).safeParse({ ...state.set.parameters, ...action.parameters });
       if (!parsed.success)

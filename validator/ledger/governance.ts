@@ -1,6 +1,7 @@
 /**
- * Governance transactions: canonical bytes, k-of-n signatures, and what each asks of the chain. Whether it is granted is
- * decided when it executes (`chain-state.ts`).
+ * Governance transactions: canonical bytes, signatures, and what each asks of the chain. The governance set may ask for
+ * anything with k of its n keys; a seat's owner, or the delegate it named, for what concerns the seat's own processes
+ * alone. Whether it is granted is decided when it executes (`govern.ts`).
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
@@ -23,6 +24,8 @@ import {
 
 const bic = institutionSchema.shape.bic;
 const hexKey = institutionSchema.shape.key;
+/** Of an action on one seat: the epoch under way, so that an old one is none, and the seat's name. */
+const ofSeat = { epoch: z.int().nonnegative(), seat: memberSchema.shape.id };
 const currency = accountSchema.shape.currency;
 const amount = accountSchema.shape.debitCap;
 const account = { institution: bic, currency };
@@ -50,14 +53,21 @@ const actionSchema = z.discriminatedUnion("kind", [
   }),
   z.strictObject({
     kind: z.literal("rotate-seat"),
-    /** The epoch under way: an old rotation is no rotation. */
-    epoch: z.int().nonnegative(),
-    seat: memberSchema.shape.id,
+    ...ofSeat,
     currentKey: memberSchema.shape.blsKey,
     blsKey: memberSchema.shape.blsKey,
     peerKey: memberSchema.shape.peerKey,
     proofOfPossession: memberSchema.shape.proofOfPossession,
   }),
+  /** Names who may act for the seat beside its owner; absent: nobody. */
+  z.strictObject({ kind: z.literal("delegate-seat"), ...ofSeat, delegate: hexKey.optional() }),
+  z.strictObject({
+    kind: z.literal("add-learner"),
+    ...ofSeat,
+    learner: memberSchema.shape.id,
+    peerKey: memberSchema.shape.peerKey,
+  }),
+  z.strictObject({ kind: z.literal("remove-learner"), ...ofSeat, learner: memberSchema.shape.id }),
   z.strictObject({ kind: z.literal("set-learners"), learners: z.array(learnerSchema).max(maxLearners) }),
   z.strictObject({
     kind: z.literal("set-parameters"),
@@ -81,8 +91,19 @@ export interface Governance {
   readonly sequence: number;
 }
 
+/** In whose name a transaction comes: of the governance set, or of the seat that its action names. */
+export type Authority = "governance" | "seat";
+
+/** Who may act for a seat, ed25519 public keys, hexadecimal. */
+export interface SeatOwner {
+  readonly owner: string;
+  readonly delegate?: string | undefined;
+}
+
 export interface ParsedTransaction {
   readonly chainId: Digest;
+  readonly authority: Authority;
+  /** Under a seat's authority 0: the epoch in the action is what keeps an old one from counting again. */
   readonly sequence: number;
   readonly action: Action;
   readonly signatures: readonly { readonly key: number; readonly signature: Uint8Array }[];
@@ -93,6 +114,9 @@ export interface ParsedTransaction {
 const closing: ReadonlySet<Action["kind"]> = new Set([
   "set-members",
   "rotate-seat",
+  "delegate-seat",
+  "add-learner",
+  "remove-learner",
   "set-learners",
   "set-parameters",
   "set-governance",
@@ -104,16 +128,17 @@ export function closesEpoch(action: Pick<Action, "kind">): boolean {
 }
 
 const magic = utf8ToBytes("VSG1");
+const authorities: readonly (Authority | undefined)[] = ["governance", "seat"];
 const maxBody = 48 * 1024;
 const maxSignatures = 32;
 
-/** `"VSG1"`, version u16, zero u16, chainId 32, sequence u64, action length u32 and its canonical JSON: what is signed. */
-function encodeUnsigned(chainId: Digest, sequence: number, action: ActionDocument): Uint8Array {
+/** `"VSG1"`, version u16, authority u16, chainId 32, sequence u64, action length u32 and its canonical JSON: what is signed. */
+function encodeUnsigned(chainId: Digest, authority: Authority, sequence: number, action: ActionDocument): Uint8Array {
   const body = utf8ToBytes(canonicalJson(action));
   const out = writer(64 + body.length);
   out.bytes(magic);
   out.u16(1);
-  out.u16(0);
+  out.u16(authority === "governance" ? 0 : 1);
   out.digest(chainId);
   out.u64(sequence);
   out.u32(body.length);
@@ -125,14 +150,39 @@ function bytesToSign(unsigned: Uint8Array): Uint8Array {
   return sha256(concat(domain("governance"), unsigned));
 }
 
+interface Signer {
+  /** The key's position: in the governance set, or of a seat's keys (`ownerKey`, `delegateKey`). */
+  readonly key: number;
+  sign(bytes: Uint8Array): Uint8Array;
+}
+
+/** Positions of a seat's keys. */
+export const ownerKey = 0;
+export const delegateKey = 1;
+
 /** A transaction signed by these keys of the governance set, given by their positions. */
 export function buildTransaction(
   chainId: Digest,
   sequence: number,
   action: ActionDocument,
-  signers: readonly { readonly key: number; sign(bytes: Uint8Array): Uint8Array }[],
+  signers: readonly Signer[],
 ): GovernanceTransaction {
-  const unsigned = encodeUnsigned(chainId, sequence, action);
+  return build(chainId, "governance", sequence, action, signers);
+}
+
+/** A transaction in the name of the seat that its action names. */
+export function buildSeatTransaction(chainId: Digest, action: ActionDocument, signer: Signer): GovernanceTransaction {
+  return build(chainId, "seat", 0, action, [signer]);
+}
+
+function build(
+  chainId: Digest,
+  authority: Authority,
+  sequence: number,
+  action: ActionDocument,
+  signers: readonly Signer[],
+): GovernanceTransaction {
+  const unsigned = encodeUnsigned(chainId, authority, sequence, action);
   const message = bytesToSign(unsigned);
   const out = writer(unsigned.length + 2 + 66 * signers.length);
   out.bytes(unsigned);
@@ -146,8 +196,9 @@ export function buildTransaction(
 
 export function parseTransaction(bytes: Uint8Array): Decoded<ParsedTransaction> {
   const input = reader(bytes);
-  if (!bytesEqual(input.bytes(4), magic) || input.u16() !== 1 || input.u16() !== 0)
-    return refused("governance: magic or version");
+  if (!bytesEqual(input.bytes(4), magic) || input.u16() !== 1) return refused("governance: magic or version");
+  const authority = authorities[input.u16()];
+  if (authority === undefined) return refused("governance: unknown authority");
   const chainId = input.digest();
   const sequence = input.u64();
   const length = input.u32();
@@ -162,7 +213,8 @@ export function parseTransaction(bytes: Uint8Array): Decoded<ParsedTransaction> 
     return refused("governance: signatures not ascending", "not-canonical");
   const action = parseAction(body);
   if (!action) return refused("governance: not a canonical action", "not-canonical");
-  return decoded({ chainId, sequence, action, signatures, signedBytes: bytesToSign(unsigned) });
+  if (authority === "seat" && sequence !== 0) return refused("governance: a seat has no sequence", "not-canonical");
+  return decoded({ chainId, authority, sequence, action, signatures, signedBytes: bytesToSign(unsigned) });
 }
 
 function parseAction(body: Uint8Array): Action | undefined {
@@ -170,17 +222,38 @@ function parseAction(body: Uint8Array): Action | undefined {
   return parsed.success ? parsed.data : undefined;
 }
 
-/** Did k of the n keys sign it, for this chain? `verify` checks ed25519. */
-export function satisfies(
-  governance: Governance,
+/**
+ * Why the transaction's signatures do not permit its action on this chain; "" when they do. `owners`: of every seat that
+ * has one. `verify` checks ed25519.
+ */
+export function unauthorized(
+  { governance, owners }: { readonly governance: Governance; readonly owners: Readonly<Record<string, SeatOwner>> },
   chainId: Digest,
   transaction: ParsedTransaction,
   verify: (key: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean,
-): boolean {
-  if (transaction.chainId !== chainId) return false;
-  const good = transaction.signatures.filter(({ key, signature }) => {
-    const publicKey = governance.keys[key];
-    return publicKey !== undefined && verify(hexToBytes(publicKey), transaction.signedBytes, signature);
-  });
-  return good.length >= governance.threshold;
+): string {
+  if (transaction.chainId !== chainId) return "it is for another chain";
+  const { authority, action, signatures, signedBytes } = transaction;
+  const signed = (publicKey: string | undefined, signature: Uint8Array) =>
+    publicKey !== undefined && verify(hexToBytes(publicKey), signedBytes, signature);
+  if (authority === "governance") {
+    const good = signatures.filter(({ key, signature }) => signed(governance.keys[key], signature));
+    return good.length >= governance.threshold ? "" : "too few good signatures of the governance set";
+  }
+  switch (action.kind) {
+    case "rotate-seat":
+    case "delegate-seat":
+    case "add-learner":
+    case "remove-learner": {
+      const seat = owners[action.seat];
+      const [first] = signatures;
+      if (!seat || !first || signatures.length > 1) return `it needs one signature of ${action.seat}'s owner`;
+      if (first.key === ownerKey && signed(seat.owner, first.signature)) return "";
+      // Whom the owner trusts is the owner's to say.
+      const delegated = first.key === delegateKey && action.kind !== "delegate-seat";
+      return delegated && signed(seat.delegate, first.signature) ? "" : `not a good signature for ${action.seat}`;
+    }
+    default:
+      return `${action.kind} is the governance set's to ask for`;
+  }
 }

@@ -2,7 +2,15 @@ import { describe, expect, test } from "vitest";
 import type { Certificate, CoverageChange } from "../consensus/types.ts";
 import { epoch, view, zeroDigest } from "../consensus/types.ts";
 import type { GenesisDocument } from "./genesis.ts";
-import { type ActionDocument, buildTransaction, closesEpoch, parseTransaction } from "./governance.ts";
+import {
+  type ActionDocument,
+  buildSeatTransaction,
+  buildTransaction,
+  closesEpoch,
+  delegateKey,
+  ownerKey,
+  parseTransaction,
+} from "./governance.ts";
 import { movedPower } from "./membership.ts";
 import { type TestChain, testChain } from "./testing/chain.ts";
 
@@ -34,6 +42,9 @@ function ask(chain: TestChain, ...actions: readonly ActionDocument[]): readonly 
   const closing = governance.some((transaction) => transaction.closesEpoch);
   return chain.execute([], { governance }, { closing }).governance.map(({ reason }) => reason);
 }
+
+const addLearner = (seat: { readonly epoch: number; readonly seat: string }, n: number) =>
+  ({ kind: "add-learner", ...seat, learner: `next-${n}`, peerKey: hex(n, 32) }) as const;
 
 const rotate = (chain: TestChain, n: number, more: { readonly epoch?: number; readonly key?: number } = {}) => {
   const seat = chain.ledger.state.set.members[n];
@@ -131,6 +142,101 @@ describe("a rotation", () => {
     expect(chain.ledger.state.set.members[0]?.blsKey).toBe(first.blsKey);
     // Its predecessor is now the key it came back from.
     expect(ask(chain, rotate(chain, 0))).toEqual([""]);
+  });
+});
+
+describe("in a seat's name", () => {
+  const ownerOf = (n: number) => hex(0xa0 + n, 32);
+  const operator = hex(0xb0, 32);
+  /** A signature is its key, repeated: good when it is the one asked about. */
+  const crypto = {
+    verifyEd25519: (key: Uint8Array, _: Uint8Array, signature: Uint8Array) => key.at(-1) === signature[0],
+    verifyBls: () => true,
+    provesPossession: () => true,
+  };
+  const signed = (key: number, by: string) => ({ key, sign: () => Buffer.alloc(64, Buffer.from(by, "hex").at(-1)) });
+  const owned = () => {
+    const members = membersOf(testChain());
+    return testChain(
+      { members: members.map((member, n) => (n < 3 ? { ...member, owner: ownerOf(n), delegate: operator } : member)) },
+      { crypto },
+    );
+  };
+  function act(chain: TestChain, action: ActionDocument, key: number, by: string): string | undefined {
+    const governance = [buildSeatTransaction(chain.chainId, action, signed(key, by))];
+    return chain.execute([], { governance }, { closing: true }).governance[0]?.reason;
+  }
+  const named = ({ ledger }: TestChain, n: number) => ({
+    epoch: ledger.state.set.epoch,
+    seat: ledger.state.set.members[n]?.id ?? "",
+  });
+
+  test("its owner and the owner's delegate rotate it, nobody else does, and nothing beyond F at once", () => {
+    const chain = owned();
+    const [first] = membersOf(chain);
+    expect(act(chain, rotate(chain, 0), ownerKey, ownerOf(0))).toBe("");
+    expect(act(chain, rotate(chain, 1), delegateKey, operator)).toBe("");
+    const refused = `not a good signature for ${first?.id}`;
+    expect(act(chain, rotate(chain, 0, { key: 800 }), ownerKey, ownerOf(1))).toBe(refused);
+    expect(act(chain, rotate(chain, 0, { key: 800 }), delegateKey, ownerOf(0))).toBe(refused);
+    const { seat } = named(chain, 3);
+    expect(act(chain, rotate(chain, 3), ownerKey, ownerOf(0))).toBe(`it needs one signature of ${seat}'s owner`);
+    const two = [0, 1].map((n) =>
+      buildSeatTransaction(chain.chainId, rotate(chain, n, { key: 810 + n }), signed(ownerKey, ownerOf(n))),
+    );
+    const reasons = chain.execute([], { governance: two }, { closing: true }).governance.map(({ reason }) => reason);
+    expect(reasons).toEqual(["", "the change would move 2 power, above F = 1"]);
+  });
+
+  test("the owner names the delegate, and takes the name away", () => {
+    const chain = owned();
+    const delegate = (by: string, key: number, more: { delegate?: string }) =>
+      act(chain, { kind: "delegate-seat", ...named(chain, 0), ...more }, key, by);
+    const { seat } = named(chain, 0);
+    expect(delegate(operator, delegateKey, { delegate: ownerOf(2) })).toBe(`not a good signature for ${seat}`);
+    expect(delegate(ownerOf(0), ownerKey, {})).toBe("");
+    expect(act(chain, rotate(chain, 0), delegateKey, operator)).toBe(`not a good signature for ${seat}`);
+    expect(delegate(ownerOf(0), ownerKey, { delegate: operator })).toBe("");
+    expect(act(chain, rotate(chain, 0), delegateKey, operator)).toBe("");
+    const old = { kind: "delegate-seat", epoch: 0, seat } as const;
+    expect(act(chain, old, ownerKey, ownerOf(0))).toContain("it is for epoch 0");
+  });
+
+  test("two processes at most follow for it, and one that takes the seat follows no more", () => {
+    const chain = owned();
+    const add = (n: number) => act(chain, addLearner(named(chain, 0), n), delegateKey, operator);
+    const { seat } = named(chain, 0);
+    expect([add(700), add(701), add(702)]).toEqual(["", "", `${seat} has 2 learners`]);
+    expect(add(701)).toBe(`${seat} has 2 learners`);
+    expect(act(chain, rotate(chain, 0), delegateKey, operator)).toBe("");
+    expect(chain.ledger.state.set.learners.map(({ id }) => id)).toEqual(["next-701"]);
+    const remove = { kind: "remove-learner", learner: "next-701" } as const;
+    expect(act(chain, { ...remove, ...named(chain, 1) }, delegateKey, operator)).toContain("has no learner next-701");
+    expect(act(chain, { ...remove, ...named(chain, 0) }, delegateKey, operator)).toBe("");
+    const other = addLearner(named(chain, 0), 702);
+    expect(act(chain, { ...other, learner: seat }, delegateKey, operator)).toBe(
+      "two of the swarm share a name or a key",
+    );
+  });
+
+  test("nothing else is asked for", () => {
+    const chain = owned();
+    const [first] = chain.ledger.state.institutions;
+    const reason = act(chain, { kind: "suspend-institution", bic: first?.bic ?? "" }, ownerKey, ownerOf(0));
+    expect(reason).toBe("suspend-institution is the governance set's to ask for");
+    expect(chain.ledger.state.governance.sequence).toBe(0);
+  });
+
+  test("the governance set may replace an owner, and a seat that is replaced takes its owner along", () => {
+    const chain = owned();
+    const members = membersOf(chain).map((member, n) => (n === 0 ? { ...member, owner: ownerOf(5) } : member));
+    const { sequence } = chain.ledger.state.governance;
+    const transaction = buildTransaction(chain.chainId, sequence, { kind: "set-members", members }, [
+      signed(0, chain.ledger.state.governance.keys[0] ?? ""),
+    ]);
+    chain.execute([], { governance: [transaction] }, { closing: true });
+    const { owners, members: seats } = chain.ledger.state.set;
+    expect(seats.map(({ id }) => owners[id]?.owner)).toEqual([ownerOf(5), ownerOf(1), ownerOf(2), undefined]);
   });
 });
 

@@ -3,7 +3,8 @@ import { hexToBytes } from "@noble/hashes/utils.js";
 import { isRotatable, totals } from "../consensus/power.ts";
 import type { Member } from "../consensus/types.ts";
 import { power } from "../consensus/types.ts";
-import type { ChainState, ValidatorSet } from "./chain-state.ts";
+import { type ChainState, type Learner, memberOf, ownersOf, type ValidatorSet } from "./chain-state.ts";
+import { maxLearners, maxLearnersOfSeat } from "./genesis.ts";
 import type { Action } from "./governance.ts";
 
 export type Granted =
@@ -38,7 +39,7 @@ export function setMembers(
 ): Granted {
   const { set } = state;
   const known = new Map(set.members.map((member, i) => [member.blsKey, { member, proof: set.possession[i] ?? "" }]));
-  const members = action.members.map(({ proofOfPossession: _, ...member }) => member);
+  const members = action.members.map(memberOf);
   const repeered = members.find(
     ({ blsKey, peerKey }) => known.has(blsKey) && known.get(blsKey)?.member.peerKey !== peerKey,
   );
@@ -46,10 +47,10 @@ export function setMembers(
   const unique = [members.map((m) => m.id), members.map((m) => m.blsKey), members.map((m) => m.peerKey)];
   if (unique.some((names) => new Set(names).size !== names.length)) return refuse("two members share a name or a key");
   const fresh = action.members.filter((member) => !known.has(member.blsKey));
-  for (const { proofOfPossession, ...member } of fresh) {
+  for (const member of fresh) {
     if (set.usedKeys.includes(member.blsKey) || set.usedKeys.includes(member.peerKey))
       return refuse(`${member.id}: a key is never used again`);
-    if (!possessionHolds(member, proofOfPossession, possesses))
+    if (!possessionHolds(member, member.proofOfPossession, possesses))
       return refuse(`${member.id}: the proof of possession is not the key's`);
   }
   const unknownZone = members.flatMap((member) => member.zones).find((zone) => !state.zones.includes(zone));
@@ -59,6 +60,7 @@ export function setMembers(
     members,
     possession: action.members.map((member) => known.get(member.blsKey)?.proof ?? member.proofOfPossession),
     requiredRegions: action.requiredRegions ?? set.requiredRegions,
+    owners: ownersOf(action.members, set.owners),
     usedKeys: [...set.usedKeys, ...fresh.flatMap((member) => [member.blsKey, member.peerKey])],
   });
 }
@@ -71,10 +73,10 @@ export function rotateSeat(
   possesses: ProvesPossession,
 ): Granted {
   const { set } = state;
-  if (action.epoch !== set.epoch) return refuse(`it is for epoch ${action.epoch}, the chain is in ${set.epoch}`);
+  const stale = staleness(set, action);
   const index = set.members.findIndex((member) => member.id === action.seat);
   const seat = set.members[index];
-  if (!seat) return refuse(`no seat ${action.seat}`);
+  if (stale !== "" || !seat) return refuse(stale);
   if (seat.blsKey !== action.currentKey) return refuse(`${action.seat} has another key now`);
   const predecessor = set.predecessors[action.seat];
   const returns = predecessor?.blsKey === action.blsKey && predecessor.peerKey === action.peerKey;
@@ -90,6 +92,56 @@ export function rotateSeat(
     usedKeys: reused ? set.usedKeys : [...set.usedKeys, action.blsKey, action.peerKey],
     predecessors: { ...set.predecessors, [action.seat]: { blsKey: seat.blsKey, peerKey: seat.peerKey } },
   });
+}
+
+type OfSeat<Kind> = Extract<Action, { kind: Kind }>;
+
+/** Names who acts for the seat beside its owner. */
+export function delegateSeat(state: ChainState, action: OfSeat<"delegate-seat">): Granted {
+  const { set } = state;
+  const stale = staleness(set, action);
+  if (stale !== "") return refuse(stale);
+  const seat = set.owners[action.seat];
+  if (!seat) return refuse(`${action.seat} has no owner`);
+  const { owner } = seat;
+  const named = action.delegate === undefined ? { owner } : { owner, delegate: action.delegate };
+  return grant({ ...state, set: { ...set, owners: { ...set.owners, [action.seat]: named } } });
+}
+
+/** Lets a process in that follows for the seat, to take it over later. */
+export function addLearner(state: ChainState, action: OfSeat<"add-learner">): Granted {
+  const { set } = state;
+  const { seat, learner: id, peerKey } = action;
+  const stale = staleness(set, action);
+  if (stale !== "") return refuse(stale);
+  if (set.learners.length >= maxLearners) return refuse("the chain's table of learners is full");
+  if (set.learners.filter((learner) => learner.seat === seat).length >= maxLearnersOfSeat)
+    return refuse(`${seat} has ${maxLearnersOfSeat} learners`);
+  return setLearners(state, [...set.learners, { id, peerKey, seat }]);
+}
+
+export function removeLearner(state: ChainState, action: OfSeat<"remove-learner">): Granted {
+  const { set } = state;
+  const stale = staleness(set, action);
+  if (stale !== "") return refuse(stale);
+  const left = set.learners.filter(({ id, seat }) => id !== action.learner || seat !== action.seat);
+  if (left.length === set.learners.length) return refuse(`${action.seat} has no learner ${action.learner}`);
+  return setLearners(state, left);
+}
+
+export function setLearners(state: ChainState, learners: readonly Learner[]): Granted {
+  const peers = [...state.set.members, ...learners];
+  const names = [peers.map(({ id }) => id), peers.map(({ peerKey }) => peerKey)];
+  if (names.some((each) => new Set(each).size !== each.length)) return refuse("two of the swarm share a name or a key");
+  const seatless = learners.find(({ seat }) => seat !== undefined && !state.set.members.some(({ id }) => id === seat));
+  if (seatless) return refuse(`${seatless.id}: no seat ${seatless.seat}`);
+  return grant({ ...state, set: { ...state.set, learners } });
+}
+
+/** Why an action on a seat is none of now; "" when it is. */
+function staleness(set: ValidatorSet, action: { readonly epoch: number; readonly seat: string }): string {
+  if (action.epoch !== set.epoch) return `it is for epoch ${action.epoch}, the chain is in ${set.epoch}`;
+  return set.members.some(({ id }) => id === action.seat) ? "" : `no seat ${action.seat}`;
 }
 
 /**
@@ -136,7 +188,11 @@ function changeSet(state: ChainState, before: ValidatorSet, set: ValidatorSet): 
   const { modeSeq, degraded } = state.coverage;
   const still = degraded.filter((region) => requiredRegions[region] !== undefined);
   const coverage = still.length === degraded.length ? state.coverage : { modeSeq: modeSeq + 1, degraded: still };
-  // Who followed and now is a member is a learner no more.
-  const learners = set.learners.filter(({ peerKey }) => !members.some((member) => member.peerKey === peerKey));
+  // Who followed and now is a member is a learner no more; nor is who followed for a seat that is gone.
+  const seats = new Set(members.map(({ id }) => id));
+  const seated = new Set(members.map(({ peerKey }) => peerKey));
+  const learners = set.learners.filter(
+    ({ peerKey, seat }) => !seated.has(peerKey) && (seat === undefined || seats.has(seat)),
+  );
   return grant({ ...state, coverage, set: { ...set, learners } });
 }

@@ -46,6 +46,7 @@ const validatorSet = z
     usedKeys: z.array(z.string().regex(/^([0-9a-f]{64}|[0-9a-f]{96})$/)),
     offenders: z.array(id).max(1_024),
     learners: z.array(learnerSchema).max(maxLearners),
+    owners: z.record(id, z.strictObject({ owner: key, delegate: key.optional() })),
     predecessors: z.record(id, z.strictObject({ blsKey, peerKey })),
   })
   .refine(({ members, possession }) => members.length === possession.length);

@@ -395,7 +395,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     const fresh = startEpoch(keys.config, membership.self, executed, previous);
     core?.replace(recovered ? carryOver(previous, recovered) : fresh);
     connectPeers();
-    observe({ kind: "epoch", epoch: keys.config.epoch, members: membership.seats.length });
+    const { epoch, members: seats } = keys.config;
+    observe({ kind: "epoch", epoch, powers: seats.map((seat) => seat.power) });
     for (const peer of gone) tellPresence(peer);
     feed({ kind: "start" });
     dissemination.epochChanged();

@@ -245,7 +245,8 @@ export type DriverEvent =
   /** Voting stopped or resumed, whatever the cause (disk, clock step, quarantine, shutdown). */
   | { readonly kind: "voting"; readonly allowed: boolean; readonly reason: string }
   | { readonly kind: "region-mode"; readonly region: string; readonly degraded: boolean; readonly height: number }
-  | { readonly kind: "epoch"; readonly epoch: number; readonly members: number }
+  /** `powers`: of the members, by seat. */
+  | { readonly kind: "epoch"; readonly epoch: number; readonly powers: readonly number[] }
   | { readonly kind: "catch-up"; readonly from: number; readonly to: number; readonly source: "blocks" | "checkpoint" }
   | { readonly kind: "checkpoint"; readonly height: number };
 

@@ -196,7 +196,7 @@ function observeState(event: StateEvent, metrics: Metrics, log: Log): void {
       });
     case "epoch":
       metrics.set("consensus_epoch", {}, event.epoch);
-      return log("epoch", { epoch: event.epoch, members: event.members });
+      return log("epoch", { epoch: event.epoch, members: event.powers.length });
     case "catch-up":
       return log("catch-up", { from: event.from, to: event.to, source: event.source });
     case "checkpoint":

@@ -147,4 +147,6 @@ export async function healAll(world: HostileWorld): Promise<void> {
     node.clock.setRight();
   }
   for (const node of nodes(world)) await world.start(node);
+  // A sync that was to fail may have failed at the start itself: who keeps processes running starts it again.
+  for (const node of nodes(world)) await world.start(node);
 }

@@ -3,6 +3,7 @@
  * reached them. Only genuine evidence is kept: a vote that its signer never signed is no fact.
  */
 import type { Ballot, Block, Digest, SeatIndex } from "../consensus/types.ts";
+import type { Electorate } from "./electorate.ts";
 
 export interface SettledMessage {
   /** messageHash, hexadecimal. */
@@ -40,6 +41,8 @@ export type Fact = { readonly at: number } & (
   | { readonly kind: "payload-missing"; readonly node: number; readonly block: Digest; readonly batch: Digest }
   /** The member found fault with another: a bad signature, a contradiction it can prove, bytes that no honest peer sends. */
   | { readonly kind: "accused"; readonly node: number; readonly of: number; readonly why: string }
+  /** The member goes on under this epoch's set: power by seat. */
+  | { readonly kind: "epoch"; readonly node: number; readonly epoch: number; readonly powers: readonly number[] }
   | { readonly kind: "quarantined"; readonly node: number; readonly height: number }
   /** Links, clocks and disks are good from now on; the message was submitted after it. */
   | { readonly kind: "healed"; readonly message: string }
@@ -57,8 +60,8 @@ export interface SubmittedPayment {
 }
 
 export interface History {
-  readonly powers: readonly number[];
-  readonly quorum: number;
+  /** By epoch, as the first correct member to enter it had it. */
+  readonly electorates: ReadonlyMap<number, Electorate>;
   /** Hash of the block that epoch 0 starts from. */
   readonly anchor: Digest;
   readonly correct: readonly number[];

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { faultPower } from "./electorate.ts";
 import { runSeed, type Verdict } from "./hostile-world.ts";
-import { drawScenario, faultPower } from "./scenario.ts";
+import { drawScenario } from "./scenario.ts";
 import { strategies } from "./strategies/all.ts";
 
 const broken = (verdict: Verdict) =>

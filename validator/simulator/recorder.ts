@@ -6,7 +6,8 @@ import type { Ballot, Block, Certificate, Digest, SeatIndex, Vote } from "../con
 import type { Signers } from "../driver/outbox.ts";
 import type { Network, PeerName } from "../driver/ports.ts";
 import type { DriverEvent } from "../driver/services.ts";
-import type { Fact, History } from "./history.ts";
+import { type Electorate, electorateOf, hasQuorum } from "./electorate.ts";
+import type { Fact } from "./history.ts";
 import type { SimNetworkPort } from "./ports/sim-network.ts";
 
 /** A fact without its time. */
@@ -15,6 +16,7 @@ export type Happening = Fact extends infer F ? (F extends Fact ? Omit<F, "at"> :
 export interface Recorder {
   readonly facts: readonly Fact[];
   readonly blocks: ReadonlyMap<Digest, Block>;
+  readonly electorates: ReadonlyMap<number, Electorate>;
   note(fact: Happening): void;
   /** Remembers which member signed which ballot: what it never signed is forged. */
   signers(seat: SeatIndex, signers: Signers): Signers;
@@ -27,12 +29,13 @@ const ballotKey = ({ kind, epoch, view, block }: Ballot) => `${kind} ${epoch} ${
 
 export function createRecorder(
   now: () => number,
-  config: Pick<History, "powers" | "quorum">,
+  powers: readonly number[],
   seatOf: (peer: PeerName) => SeatIndex,
   heard: (fact: Fact) => void,
 ): Recorder {
   const facts: Fact[] = [];
   const blocks = new Map<Digest, Block>();
+  const electorates = new Map([[0, electorateOf(powers)]]);
   /** Signatures by ballot and seat. BLS signatures are unique: other bytes are forged. */
   const genuine = new Map<string, Map<SeatIndex, string>>();
 
@@ -51,8 +54,7 @@ export function createRecorder(
   /** An aggregate can be genuine when each of its signers signed; without that, nobody could have made it. */
   function certificate(node: number, { signers, ...rest }: Certificate): void {
     const signed = genuine.get(ballotKey(rest));
-    const power = signers.reduce((sum, seat) => sum + (config.powers[seat] ?? 0), 0);
-    if (power >= config.quorum && signers.every((seat) => signed?.has(seat)))
+    if (hasQuorum(electorates.get(rest.epoch), signers) && signers.every((seat) => signed?.has(seat)))
       note({ kind: "reached", node, ballot: plain(rest), signers });
   }
 
@@ -99,6 +101,7 @@ export function createRecorder(
   return {
     facts,
     blocks,
+    electorates,
     note,
     signers: (seat, signers) => ({
       ...signers,
@@ -138,7 +141,11 @@ export function createRecorder(
         note({ kind: "accused", node, of: seatNamed(event.offender), why: event.evidence });
       else if (event.kind === "peer-penalized")
         note({ kind: "accused", node, of: seatOf(event.peer), why: event.reason });
-      else if (event.kind === "quarantined") note({ kind: "quarantined", node, height: event.height });
+      else if (event.kind === "epoch") {
+        const { epoch, powers } = event;
+        if (!electorates.has(epoch)) electorates.set(epoch, electorateOf(powers));
+        note({ kind: "epoch", node, epoch, powers });
+      } else if (event.kind === "quarantined") note({ kind: "quarantined", node, height: event.height });
     },
   };
 }

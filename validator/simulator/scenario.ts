@@ -1,6 +1,5 @@
 /** What a seed stands for, drawn before anything runs: the set, who is faulty and how, clocks, disks, parameters. */
-import { totals } from "../consensus/power.ts";
-import { power } from "../consensus/types.ts";
+import { faultPower } from "./electorate.ts";
 import { generator, type SimClockOptions } from "./ports/sim-clock.ts";
 import { strategies } from "./strategies/all.ts";
 import type { Strategy } from "./strategies/strategy.ts";
@@ -62,13 +61,6 @@ function drawPowers(count: number, random: () => number): readonly number[] {
     if (Math.max(...powers) <= faultPower(powers)) return powers;
   }
   return Array.from({ length: count }, () => 1);
-}
-
-export function faultPower(powers: readonly number[]): number {
-  return totals(
-    powers.map((units) => ({ power: power(units) })),
-    "Byzantine",
-  ).fault;
 }
 
 /** One world in twelve is honest; in the others as much power as F allows turns, in random order. */

@@ -58,6 +58,8 @@ function describeFact(fact: Fact): string {
       return `${fact.node} has lost batch ${short(fact.batch)} of block ${short(fact.block)}`;
     case "accused":
       return `${fact.node} finds fault with ${fact.of}: ${fact.why}`;
+    case "epoch":
+      return `${fact.node} enters epoch ${fact.epoch}, powers ${fact.powers.join(" ")}`;
     case "quarantined":
       return `${fact.node} quarantined itself at ${fact.height}`;
     case "healed":

@@ -5,7 +5,7 @@ import { seatIndex } from "../consensus/types.ts";
 import { createSwarm, type MessageOptions, type Swarm } from "../driver/testing/swarm.ts";
 import type { Fact, History, SubmittedPayment, Violation } from "./history.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
-import { faultPower, type Scenario } from "./scenario.ts";
+import type { Scenario } from "./scenario.ts";
 import { shell } from "./shell.ts";
 import type { Trace } from "./trace.ts";
 
@@ -98,7 +98,6 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
       if (faulty.has(seatOf(node))) return;
       recorder.observe(node, event);
       if (event.kind === "voting") tell(`${node} ${event.allowed ? "votes again" : `stops voting: ${event.reason}`}`);
-      if (event.kind === "epoch") tell(`${node} enters epoch ${event.epoch}`);
       if (event.kind === "catch-up") tell(`${node} caught up from ${event.from} to ${event.to} by ${event.source}`);
       if (event.kind === "region-mode")
         tell(`${node} sees ${event.region} ${event.degraded ? "degraded" : "required"}`);
@@ -109,11 +108,9 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
     },
   });
   const names = powers.map((_, seat) => swarm.nodes[seat]?.name ?? "");
-  const fault = faultPower(powers);
-  const quorum = powers.reduce((sum, units) => sum + units, 0) - fault;
   const recorder = createRecorder(
     swarm.world.now,
-    { powers, quorum },
+    powers,
     (peer) => seatIndex(Math.max(0, names.indexOf(peer))),
     (fact) => {
       trace.fact(fact);
@@ -282,8 +279,7 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
     broken: checkFailures,
     tell,
     history: () => ({
-      powers,
-      quorum,
+      electorates: recorder.electorates,
       anchor: swarm.genesisConfig.anchor.hash,
       correct,
       openings: swarm.openings,

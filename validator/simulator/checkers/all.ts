@@ -4,6 +4,7 @@ import { checkAccusations } from "./accusations.ts";
 import { checkAgreement } from "./agreement.ts";
 import { checkConservation } from "./conservation.ts";
 import { checkDurability } from "./durability.ts";
+import { checkElectorates } from "./electorates.ts";
 import { checkLiveness } from "./liveness.ts";
 import { checkPayments } from "./payments.ts";
 import { checkSigningRules } from "./signing-rules.ts";
@@ -14,6 +15,7 @@ export function checkSafety(history: History): readonly Violation[] {
     ...checkSigningRules(history),
     ...checkAgreement(history),
     ...checkDurability(history),
+    ...checkElectorates(history),
     ...checkAccusations(history),
   ];
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { electorateOf } from "../electorate.ts";
 import { checkSigningRules } from "./signing-rules.ts";
 import {
   block,
@@ -50,7 +51,9 @@ test("rule 3: finalize without a notarization of the block is refused, and with 
   // Its own vote and one more are two of the three that it takes.
   expect(rulesBroken([...before, hears(1, "notarize", 2, second.hash, [0]), finalize])).toEqual(["rule 3"]);
   expect(rulesBroken([...before, hears(1, "notarize", 2, second.hash, [0, 2]), finalize])).toEqual([]);
-  expect(rulesBroken([...before, hears(1, "notarize", 2, second.hash, [0, 2]), finalize], { quorum: 4 })).toContain(
+  // Under powers 1 1 1 4 it takes 5.
+  const electorates = new Map([[0, electorateOf([1, 1, 1, 4])]]);
+  expect(rulesBroken([...before, hears(1, "notarize", 2, second.hash, [0, 2]), finalize], { electorates })).toContain(
     "rule 3",
   );
 });

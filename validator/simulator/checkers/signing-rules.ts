@@ -1,6 +1,7 @@
 /** What a correct member may ever sign (consensus.md, rules 0 to 5), judged over all of its lives. */
 import type { Ballot, Block, Digest, SeatIndex, VoteKind } from "../../consensus/types.ts";
 import { zeroDigest } from "../../consensus/types.ts";
+import { hasQuorum } from "../electorate.ts";
 import { type Fact, type History, short, type Violation } from "../history.ts";
 
 /** What a member said in one view, in whatever life. */
@@ -190,8 +191,6 @@ function reach(history: History, member: Member, ballot: Ballot, signers: readon
 }
 
 /** Could the member hold a certificate of the ballot? A quorum's signatures reached it, by votes or by certificates. */
-function isProven({ powers, quorum }: History, { reached }: Member, ballot: Ballot): boolean {
-  let power = 0;
-  for (const signer of reached.get(ballotKey(ballot)) ?? []) power += powers[signer] ?? 0;
-  return power >= quorum;
+function isProven({ electorates }: History, { reached }: Member, ballot: Ballot): boolean {
+  return hasQuorum(electorates.get(ballot.epoch), reached.get(ballotKey(ballot)) ?? []);
 }

@@ -2,6 +2,7 @@
 import { sealBlock } from "../../../codec/block.ts";
 import type { Block, Digest, SeatIndex, VoteKind } from "../../../consensus/types.ts";
 import { digest, epoch, height, seatIndex, view, zeroDigest } from "../../../consensus/types.ts";
+import { electorateOf } from "../../electorate.ts";
 import type { Fact, History } from "../../history.ts";
 
 export const named = (name: string): Digest => digest(Buffer.from(name.padEnd(32, ".")).toString("hex"));
@@ -66,8 +67,7 @@ export const skipping = block({ view: 3, height: 2, parent: first.hash, parentVi
 /** Four members of power 1, of whom 0, 1 and 2 are correct; two payments from account 0 to 1. */
 export function history(events: readonly Event[], more: Partial<History> = {}): History {
   return {
-    powers: [1, 1, 1, 1],
-    quorum: 3,
+    electorates: new Map([[0, electorateOf([1, 1, 1, 1])]]),
     anchor,
     correct: [0, 1, 2],
     openings: [100n, 100n],

@@ -1,33 +1,32 @@
-/** A fresh chain of four validator processes for one measurement. */
+/** This project as the benchmark runs it: a fresh chain of four validator processes. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { currencyOf } from "../gateway/iso20022/currencies.ts";
+import type { ValidatorSwarm } from "../operator/api/validator-swarm.ts";
 import { type Fleet, startFleet } from "../operator/embedded/fleet.ts";
 import type { LoadTarget } from "./load/protocol.ts";
 import { benchmarkSwarm } from "./manifest.ts";
+import type { Chain, StartOptions, System } from "./system.ts";
 
-export interface BenchFleet {
+export interface BenchFleet extends Chain {
   readonly fleet: Fleet;
-  /** What the load generator needs to know. */
-  readonly target: LoadTarget;
   /** Process ids by position of the seat; `undefined` while one is down. */
   readonly pids: () => readonly (number | undefined)[];
-  /** Ends the processes and removes their data. */
-  readonly close: () => Promise<void>;
 }
 
-export interface BenchFleetOptions {
-  /** Where data directories are made. */
-  readonly directory: string;
-  readonly portBase: number;
-  readonly signal: AbortSignal;
-}
+export const ours: System = {
+  name: "validator-swarm",
+  description: "four validator processes, every region required, durable votes",
+  start: startBenchFleet,
+};
 
-const name = "bench";
-
-export async function startBenchFleet({ directory, portBase, signal }: BenchFleetOptions): Promise<BenchFleet> {
+/** `swarm`: absent: four seats, a thousand accounts, no gateway. */
+export async function startBenchFleet(
+  options: StartOptions & { readonly swarm?: ValidatorSwarm },
+): Promise<BenchFleet> {
+  const { directory, portBase, signal, swarm = benchmarkSwarm("bench") } = options;
   const own = mkdtempSync(join(directory, "chain-"));
-  const started = await startFleet(benchmarkSwarm(name), { portBase, directory: own, progress: () => {}, signal });
+  const started = await startFleet(swarm, { portBase, directory: own, progress: () => {}, signal });
   if (started.kind === "failed") throw new Error(`${started.reason} Logs: ${started.logs}`);
   const { fleet } = started;
   return {
@@ -38,6 +37,14 @@ export async function startBenchFleet({ directory, portBase, signal }: BenchFlee
         const state = fleet.runtime.observe(identity);
         return state?.kind === "running" ? state.pid : undefined;
       }),
+    async killLeader() {
+      const status = await fleet.links[0]?.admin.getStatus({});
+      const leader = fleet.seats[status?.leader ?? 0];
+      if (leader === undefined) throw new Error("nobody leads");
+      fleet.runtime.signal(leader.identity, "SIGKILL");
+      await fleet.runtime.remove(leader.identity);
+      return leader.name;
+    },
     async close() {
       await fleet.close();
       rmSync(own, { recursive: true, force: true });
@@ -50,6 +57,7 @@ async function targetOf(fleet: Fleet): Promise<LoadTarget> {
   if (first === undefined) throw new Error("a fleet without validators");
   const directory = await first.settlement.getDirectory({});
   return {
+    system: "validator-swarm",
     urls: fleet.endpoints.seats.map(({ rpc }) => rpc),
     chainId: Buffer.from(directory.chainId).toString("hex"),
     expiry: Date.now() + Number(directory.expiryWindow) / 2,

@@ -1,14 +1,21 @@
 /** `npm run bench`: measures four validator processes under load. `--help` tells the options, `docs/benchmarks.md` what the figures mean. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { alone } from "./figures/alone.ts";
 import type { Figure, RunContext, Saturation } from "./figures/figure.ts";
+import { gatewayXml } from "./figures/gateway-xml.ts";
 import { latency } from "./figures/latency.ts";
+import { leaderKill } from "./figures/leader-kill.ts";
+import { resources } from "./figures/resources.ts";
 import { saturation, screenSaturation } from "./figures/saturation.ts";
+import { ours } from "./fleet.ts";
 import { describeMachine, isInMemory, machineLoad } from "./machine.ts";
 import { type BenchOptions, parseOptions, usage } from "./options.ts";
-import { circumstances, collectRows, number, type Report, type RunRecord, table } from "./report.ts";
+import { cometBft } from "./peers/cometbft/network.ts";
+import { collectRows, number, type Report, type RunRecord, render, replaceTable } from "./report.ts";
+import type { System } from "./system.ts";
 
-const figures: readonly Figure[] = [saturation, latency, alone];
+const figures: readonly Figure[] = [saturation, latency, alone, gatewayXml, resources, leaderKill];
 
 const parsed = parseOptions(process.argv.slice(2));
 if (parsed.kind === "help") console.log(usage);
@@ -29,37 +36,53 @@ async function bench(options: BenchOptions): Promise<number> {
   process.once("SIGINT", () => stop.abort());
   process.once("SIGTERM", () => stop.abort());
   const progress = (line: string): void => console.error(line);
-  let screened: Promise<Saturation> | undefined;
-  const base = { ...options, signal: stop.signal, progress };
-  const context: RunContext = {
-    ...base,
-    saturation: () => {
-      screened ??= screenSaturation(base);
-      return screened;
-    },
-  };
+  const systems: System[] = [ours];
+  if (options.peer === "cometbft") systems.push(cometBft(join(options.directory, "peers"), progress));
+
+  const contexts = systems.map((system): RunContext => {
+    const base = { ...options, system, signal: stop.signal, progress };
+    let screened: Promise<Saturation> | undefined;
+    return {
+      ...base,
+      saturation: () => {
+        screened ??= screenSaturation(base);
+        return screened;
+      },
+    };
+  });
 
   const startedAt = new Date().toISOString();
   const runs: RunRecord[] = [];
   for (let run = 1; run <= options.runs; run++)
-    for (const figure of figures.filter(({ letter }) => options.figures.includes(letter))) {
-      if (stop.signal.aborted) return 130;
-      const load = machineLoad();
-      progress(`run ${run} of ${options.runs}, (${figure.letter}) ${figure.title}; load ${load.toFixed(2)}`);
-      const { measurements, details } = await figure.run(context);
-      for (const { name, value, unit } of measurements) progress(`  ${name}: ${number(value)} ${unit}`);
-      runs.push({ figure: figure.letter, run, load, measurements, details });
-    }
+    // Who goes first changes with the run: neither always finds the warmer machine.
+    for (const figure of figures.filter(({ letter }) => options.figures.includes(letter)))
+      for (const context of run % 2 === 1 ? contexts : contexts.toReversed()) {
+        const { system } = context;
+        if (system !== ours && !figure.comparable) continue;
+        if (stop.signal.aborted) return 130;
+        const load = machineLoad();
+        progress(
+          `run ${run} of ${options.runs}, ${system.name}, (${figure.letter}) ${figure.title}; load ${load.toFixed(2)}`,
+        );
+        const { measurements, details } = await figure.run(context);
+        for (const { name, value, unit } of measurements) progress(`  ${name}: ${number(value)} ${unit}`);
+        runs.push({ system: system.name, figure: figure.letter, run, load, measurements, details });
+      }
 
   const report: Report = {
     startedAt,
+    systems: systems.map(({ name, description }) => ({ name, description })),
     machine: describeMachine(options.directory),
     warmupMs: options.warmupMs,
     measureMs: options.measureMs,
-    rows: collectRows(runs),
+    soakMs: options.soakMs,
+    rows: collectRows(runs, ours.name),
     runs,
   };
+  const text = render(report);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
-  console.log([...circumstances(report), "", table(report.rows)].join("\n"));
+  if (options.write !== undefined)
+    writeFileSync(options.write, replaceTable(readFileSync(options.write, "utf8"), text, options.peer));
+  console.log(text);
   return 0;
 }

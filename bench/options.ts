@@ -6,7 +6,11 @@ export interface BenchOptions {
   readonly runs: number;
   readonly warmupMs: number;
   readonly measureMs: number;
+  /** Measured time of figure (e). */
+  readonly soakMs: number;
+  readonly peer: "cometbft" | undefined;
   readonly json: string | undefined;
+  readonly write: string | undefined;
   readonly directory: string;
   readonly portBase: number;
 }
@@ -18,16 +22,20 @@ export type ParsedOptions =
 
 export const usage = `npm run bench -- [options]
 
-  --figures a,b,…   which figures (default: a,b,c)
+  --figures a,b,…   which figures (default: all, a to f; with --peer those it can do: a,b,c,f)
+  --peer cometbft   builds it (needs Go) and measures it in turns with this project, doing the same work
   --runs N          runs of each, every one on a fresh chain (default 3)
   --seconds S       measured time of a run (default 20)
   --warmup S        before it, not counted (default: half of it, 3 to 10)
+  --soak MINUTES    measured time of figure (e) (default 1; 10 shows whether memory stays flat)
   --json FILE       writes everything that was measured
+  --write FILE      puts the table into this Markdown file, between its two "bench" comments
   --directory DIR   where the validators keep their data (default .bench): a disk, not memory
   --port-base N     first of the ports used (default 19600)
   --help`;
 
-const letters = ["a", "b", "c"];
+const letters = ["a", "b", "c", "d", "e", "f"];
+const peerLetters = ["a", "b", "c", "f"];
 
 export function parseOptions(args: readonly string[]): ParsedOptions {
   let values: ReturnType<typeof read>;
@@ -37,13 +45,18 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
     return { kind: "wrong", reason: error instanceof Error ? error.message : String(error) };
   }
   if (values.help) return { kind: "help" };
-  const figures = values.figures.split(",").map((letter) => letter.trim());
+  const { peer } = values;
+  if (peer !== undefined && peer !== "cometbft") return { kind: "wrong", reason: "--peer is cometbft" };
+  const all = peer === undefined ? letters : peerLetters;
+  const figures = values.figures?.split(",").map((letter) => letter.trim()) ?? all;
   const unknown = figures.find((letter) => !letters.includes(letter));
   if (unknown !== undefined) return { kind: "wrong", reason: `no figure ${unknown}: there are ${letters.join(", ")}` };
-  const [runs, seconds, portBase] = [Number(values.runs), Number(values.seconds), Number(values["port-base"])];
+  const [runs, seconds, soak] = [Number(values.runs), Number(values.seconds), Number(values.soak)];
+  const portBase = Number(values["port-base"]);
   const warmup = values.warmup === undefined ? Math.min(10, Math.max(3, seconds / 2)) : Number(values.warmup);
   if (!Number.isInteger(runs) || runs < 1) return { kind: "wrong", reason: "--runs is a whole number from 1 on" };
-  if (!(seconds > 0) || !(warmup >= 0)) return { kind: "wrong", reason: "--seconds and --warmup are positive numbers" };
+  if (!(seconds > 0) || !(warmup >= 0) || !(soak > 0))
+    return { kind: "wrong", reason: "--seconds, --warmup and --soak are positive numbers" };
   if (!Number.isInteger(portBase)) return { kind: "wrong", reason: "--port-base is a port" };
   return {
     kind: "run",
@@ -52,7 +65,10 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
       runs,
       warmupMs: warmup * 1000,
       measureMs: seconds * 1000,
+      soakMs: soak * 60_000,
+      peer,
       json: values.json,
+      write: values.write,
       directory: values.directory,
       portBase,
     },
@@ -63,11 +79,14 @@ function read(args: readonly string[]) {
   return parseArgs({
     args: [...args],
     options: {
-      figures: { type: "string", default: letters.join(",") },
+      figures: { type: "string" },
+      peer: { type: "string" },
       runs: { type: "string", default: "3" },
       seconds: { type: "string", default: "20" },
       warmup: { type: "string" },
+      soak: { type: "string", default: "1" },
       json: { type: "string" },
+      write: { type: "string" },
       directory: { type: "string", default: ".bench" },
       "port-base": { type: "string", default: "19600" },
       help: { type: "boolean", default: false },

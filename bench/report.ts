@@ -5,6 +5,8 @@ import { type Spread, spread } from "./statistics.ts";
 
 /** One run of one figure. */
 export interface RunRecord {
+  /** Who was measured. */
+  readonly system: string;
   readonly figure: string;
   readonly run: number;
   /** The machine's load average of a minute, before the run. */
@@ -19,50 +21,75 @@ export interface Row {
   readonly unit: string;
   readonly goal: Goal | undefined;
   readonly spread: Spread;
+  /** The peer's, when it was measured too. */
+  readonly peer: Spread | undefined;
 }
 
 export interface Report {
   readonly startedAt: string;
+  readonly systems: readonly { readonly name: string; readonly description: string }[];
   readonly machine: Machine;
   readonly warmupMs: number;
   readonly measureMs: number;
+  readonly soakMs: number;
   readonly rows: readonly Row[];
   readonly runs: readonly RunRecord[];
 }
 
+interface Values {
+  readonly figure: string;
+  readonly first: Measurement;
+  readonly ours: number[];
+  readonly peers: number[];
+}
+
 /** One row a name, in the order in which names first came. */
-export function collectRows(runs: readonly RunRecord[]): readonly Row[] {
-  const rows = new Map<string, { readonly figure: string; readonly first: Measurement; readonly values: number[] }>();
-  for (const { figure, measurements } of runs)
+export function collectRows(runs: readonly RunRecord[], ours: string): readonly Row[] {
+  const rows = new Map<string, Values>();
+  for (const { system, figure, measurements } of runs)
     for (const measurement of measurements) {
       const key = `${figure} ${measurement.name}`;
-      const row = rows.get(key) ?? { figure, first: measurement, values: [] };
-      row.values.push(measurement.value);
+      const row = rows.get(key) ?? { figure, first: measurement, ours: [], peers: [] };
+      (system === ours ? row.ours : row.peers).push(measurement.value);
       rows.set(key, row);
     }
-  return [...rows.values()].map(({ figure, first, values }) => ({
+  return [...rows.values()].map(({ figure, first, ours: values, peers }) => ({
     figure,
     name: first.name,
     unit: first.unit,
     goal: first.goal,
     spread: spread(values),
+    peer: peers.length === 0 ? undefined : spread(peers),
   }));
 }
 
 /** A Markdown table: it reads well in a terminal too. */
 export function table(rows: readonly Row[]): string {
+  const compared = rows.some(({ peer }) => peer !== undefined);
+  const spreadCells = ({ min, median, max }: Spread) => [number(min), number(median), number(max)];
   const cells = [
-    ["", "figure", "min", "median", "max", "unit", "goal"],
-    ...rows.map(({ figure, name, unit, goal, spread: { min, median, max } }) => [
+    [
+      "",
+      "figure",
+      "unit",
+      "min",
+      "median",
+      "max",
+      "goal",
+      ...(compared ? ["peer min", "median", "max", "ours / peer"] : []),
+    ],
+    ...rows.map(({ figure, name, unit, goal, spread: own, peer }) => [
       figure,
       name,
-      number(min),
-      number(median),
-      number(max),
       unit,
+      ...spreadCells(own),
       goal === undefined
         ? ""
-        : `${goal.bound === "at-least" ? "≥" : "≤"} ${number(goal.value)}, ${verdict(goal, median)}`,
+        : `${goal.bound === "at-least" ? "≥" : "≤"} ${number(goal.value)}, ${verdict(goal, own.median)}`,
+      ...(peer === undefined ? ["", "", "", ""] : [...spreadCells(peer), number(own.median / peer.median)]).slice(
+        0,
+        compared ? 4 : 0,
+      ),
     ]),
   ];
   const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
@@ -81,11 +108,24 @@ export function number(value: number): string {
   return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
 }
 
-/** What the figures were measured on, one line each. */
-export function circumstances({ machine, runs, startedAt, warmupMs, measureMs }: Report): readonly string[] {
+/** What was measured on what, and the table. */
+export function render(report: Report): string {
+  const { machine, runs, systems, startedAt, warmupMs, measureMs, rows } = report;
   const loads = runs.map(({ load }) => load.toFixed(2));
   return [
-    `${startedAt}; ${machine.cores} cores (${machine.cpu}), ${Math.round(machine.memoryBytes / 2 ** 30)} GiB, Linux ${machine.kernel}, Node ${machine.node}, data on ${machine.filesystem}`,
-    `warm-up ${warmupMs / 1000} s, measured ${measureMs / 1000} s, a fresh chain each run; load average before each run: ${loads.join(" ")}`,
-  ];
+    ...systems.map(({ name, description }) => `- ${name}: ${description}`),
+    `- ${startedAt}; ${machine.cores} cores (${machine.cpu}), ${Math.round(machine.memoryBytes / 2 ** 30)} GiB, Linux ${machine.kernel}, Node ${machine.node}, data on ${machine.filesystem}`,
+    `- warm-up ${warmupMs / 1000} s, measured ${measureMs / 1000} s (e: ${report.soakMs / 1000} s), a fresh chain each run; load average before each run: ${loads.join(" ")}`,
+    "",
+    table(rows),
+  ].join("\n");
+}
+
+/** Puts the text between the document's comments `<!-- bench -->` (or `<!-- bench peer -->`) and `<!-- /bench -->`. */
+export function replaceTable(document: string, text: string, peer: string | undefined): string {
+  const begin = peer === undefined ? "<!-- bench -->" : `<!-- bench ${peer} -->`;
+  const from = document.indexOf(begin);
+  const to = document.indexOf("<!-- /bench -->", from);
+  if (from < 0 || to < 0) throw new Error(`the document has no ${begin} … <!-- /bench -->`);
+  return `${document.slice(0, from + begin.length)}\n${text}\n${document.slice(to)}`;
 }

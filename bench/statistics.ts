@@ -36,6 +36,15 @@ export function percentiles(samples: readonly number[]): Percentiles {
   };
 }
 
+/** Least-squares slope of y over x; 0 of fewer than two points. */
+export function slope(points: readonly (readonly [x: number, y: number])[]): number {
+  const mean = (of: (point: readonly [number, number]) => number) =>
+    points.reduce((sum, point) => sum + of(point), 0) / points.length;
+  const [x, y] = [mean(([at]) => at), mean(([, value]) => value)];
+  const spreadOfX = points.reduce((sum, [at]) => sum + (at - x) ** 2, 0);
+  return spreadOfX === 0 ? 0 : points.reduce((sum, [at, value]) => sum + (at - x) * (value - y), 0) / spreadOfX;
+}
+
 /** The middle of the runs; of an even number the mean of the middle two. */
 export function spread(runs: readonly number[]): Spread {
   const sorted = [...runs].sort((a, b) => a - b);

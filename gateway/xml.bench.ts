@@ -13,7 +13,7 @@ import { saltsFrom, signerFromSeed } from "./signing.ts";
 const BANKS = ["QSWADEFFXXX", "QSWBUS33XXX", "QSWCSGSGXXX", "QSWDSESSXXX"] as const;
 
 /** A file of so many payments of about 1.3 kB each, as a bank would send it. */
-export function benchmarkFile(payments: number): Uint8Array {
+export function benchmarkFile(payments: number, messageId = "BENCH-1"): Uint8Array {
   const body: string[] = [];
   for (let at = 1; at <= payments; at++) {
     const creditor = BANKS[1 + (at % 3)]!;
@@ -43,7 +43,7 @@ export function benchmarkFile(payments: number): Uint8Array {
   return Buffer.from(`<?xml version="1.0" encoding="UTF-8"?>
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08">
   <FIToFICstmrCdtTrf>
-    <GrpHdr><MsgId>BENCH-1</MsgId><CreDtTm>2026-11-23T09:00:00Z</CreDtTm><NbOfTxs>${payments}</NbOfTxs>
+    <GrpHdr><MsgId>${messageId}</MsgId><CreDtTm>2026-11-23T09:00:00Z</CreDtTm><NbOfTxs>${payments}</NbOfTxs>
       <TtlIntrBkSttlmAmt Ccy="EUR">${((12345 * payments) / 100).toFixed(2)}</TtlIntrBkSttlmAmt>
       <SttlmInf><SttlmMtd>CLRG</SttlmMtd></SttlmInf>
       <InstgAgt><FinInstnId><BICFI>${BANKS[0]}</BICFI></FinInstnId></InstgAgt></GrpHdr>

@@ -8,8 +8,9 @@ const warmup = 40;
 export const alone: Figure = {
   letter: "c",
   title: `one payment alone, ${count} times`,
+  comparable: true,
   async run(context) {
-    const result = await onFreshChain(context, {}, async (_fleet, load) => {
+    const result = await onFreshChain(context, {}, async (_chain, load) => {
       await load.prepare(warmup + count, 1);
       return load.run({ kind: "alone", count, warmup });
     });

@@ -1,6 +1,6 @@
 /** What every figure is: named rows of one value a run, with the goal where there is one. */
-import { type BenchFleet, startBenchFleet } from "../fleet.ts";
 import { type GeneratorOptions, type LoadGenerator, startGenerator } from "../load/generator.ts";
+import type { Chain, System } from "../system.ts";
 
 /** One value of one run. */
 export interface Measurement {
@@ -25,10 +25,13 @@ export interface FigureRun {
 
 /** What a run is given. */
 export interface RunContext {
+  readonly system: System;
   readonly directory: string;
   readonly portBase: number;
   readonly warmupMs: number;
   readonly measureMs: number;
+  /** Measured time of figure (e). */
+  readonly soakMs: number;
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
   /** Window and rate at saturation, screened once on a chain of its own. */
@@ -44,25 +47,35 @@ export interface Saturation {
 export interface Figure {
   readonly letter: string;
   readonly title: string;
+  /** A peer can do the same work. */
+  readonly comparable: boolean;
   readonly run: (context: RunContext) => Promise<FigureRun>;
 }
 
 /** Runs work on a fresh chain with a load generator; both are gone afterwards, whatever happens. */
 export async function onFreshChain<Result>(
-  context: Pick<RunContext, "directory" | "portBase" | "signal">,
+  context: Pick<RunContext, "system" | "directory" | "portBase" | "signal">,
   options: GeneratorOptions,
-  work: (fleet: BenchFleet, load: LoadGenerator) => Promise<Result>,
+  work: (chain: Chain, load: LoadGenerator) => Promise<Result>,
 ): Promise<Result> {
-  const fleet = await startBenchFleet(context);
+  return underLoad(await context.system.start(context), options, work);
+}
+
+/** Runs work on a chain that was just started; it is gone afterwards, whatever happens. */
+export async function underLoad<Started extends Chain, Result>(
+  chain: Started,
+  options: GeneratorOptions,
+  work: (chain: Started, load: LoadGenerator) => Promise<Result>,
+): Promise<Result> {
   try {
-    const load = await startGenerator(fleet.target, options);
+    const load = await startGenerator(chain.target, options);
     try {
-      return await work(fleet, load);
+      return await work(chain, load);
     } finally {
       await load.close();
     }
   } finally {
-    await fleet.close();
+    await chain.close();
   }
 }
 

@@ -9,16 +9,17 @@ const lightPayments = 1;
 export const latency: Figure = {
   letter: "b",
   title: "latency at fixed rates, open loop",
+  comparable: true,
   async run(context) {
     const times = { warmupMs: context.warmupMs, measureMs: context.measureMs };
     const seconds = (times.warmupMs + times.measureMs) / 1000;
-    const light = await onFreshChain(context, {}, async (_fleet, load) => {
+    const light = await onFreshChain(context, {}, async (_chain, load) => {
       await load.prepare(Math.ceil(seconds * lightRate) + 1, lightPayments);
       return load.run({ kind: "open", perSecond: lightRate, ...times });
     });
     sound(light);
     const halfRate = (await context.saturation()).paymentsPerSecond / 2 / fullMessage;
-    const half = await onFreshChain(context, {}, async (_fleet, load) => {
+    const half = await onFreshChain(context, {}, async (_chain, load) => {
       await load.prepare(Math.ceil(seconds * halfRate) + 1, fullMessage);
       return load.run({ kind: "open", perSecond: halfRate, ...times });
     });

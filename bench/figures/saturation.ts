@@ -12,7 +12,7 @@ const spare = 1.6;
 
 /** Tries windows in turn on one chain; the smallest that is as good as any wins. */
 export async function screenSaturation(context: Omit<RunContext, "saturation">): Promise<Saturation> {
-  return onFreshChain(context, {}, async (_fleet, load) => {
+  return onFreshChain(context, {}, async (_chain, load) => {
     let best: Saturation = { window: 0, paymentsPerSecond: 0 };
     let expected = 50_000;
     for (const window of windows) {
@@ -32,9 +32,10 @@ export async function screenSaturation(context: Omit<RunContext, "saturation">):
 export const saturation: Figure = {
   letter: "a",
   title: "saturation: signed messages of 1,000 payments, closed loop",
+  comparable: true,
   async run(context) {
     const { window, paymentsPerSecond } = await context.saturation();
-    return onFreshChain(context, {}, async (_fleet, load) => {
+    return onFreshChain(context, {}, async (_chain, load) => {
       await load.prepare(messagesFor(paymentsPerSecond, context.warmupMs + context.measureMs) + window, fullMessage);
       const result = await load.run({
         kind: "closed",

@@ -1,6 +1,6 @@
 /** Sends messages and follows each to its settlement. */
 import type { PreparedMessage } from "./messages.ts";
-import type { LoadTarget } from "./protocol.ts";
+import type { SwarmTarget } from "./protocol.ts";
 import { createSubmitter } from "./submitter.ts";
 import { startWatch } from "./watch.ts";
 
@@ -22,13 +22,13 @@ export interface Engine {
   readonly underway: () => number;
   readonly retries: () => number;
   readonly rejected: () => number;
-  /** When each height was first final, for `Flight.final` of messages that settle later. */
-  readonly finalAt: (height: number) => number;
+  /** After the last message came: the times of those flights whose times were guesses so far. */
+  readonly resolve: (flights: readonly Flight[]) => Promise<void>;
   readonly close: () => void;
 }
 
 export interface EngineOptions {
-  readonly target: LoadTarget;
+  readonly target: SwarmTarget;
   readonly watch: number;
   readonly finality: boolean;
   /** A refusal is an error of the benchmark. */
@@ -88,7 +88,13 @@ export function createEngine({ target, watch, finality, refused }: EngineOptions
     underway: () => flights.size,
     retries: () => retries,
     rejected: () => rejected,
-    finalAt: (height) => finalTimes.get(height) ?? -1,
+    async resolve(all) {
+      for (const flight of all) {
+        // What settled was final before, even when a status said so later: statuses are sampled.
+        const seen = finalTimes.get(flight.height) ?? -1;
+        flight.final = seen < 0 || flight.settled < 0 ? seen : Math.min(seen, flight.settled);
+      }
+    },
     close() {
       watcher.close();
       for (const submitter of submitters) submitter.close();

@@ -51,7 +51,7 @@ export async function startGenerator(target: LoadTarget, options: GeneratorOptio
       child.send(command);
     });
 
-  const { watch = target.settledBy, finality = false } = options;
+  const { watch = target.system === "cometbft" ? 0 : target.settledBy, finality = false } = options;
   await say({ kind: "connect", target, watch, finality }, "ready");
   return {
     async prepare(messages, payments) {

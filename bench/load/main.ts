@@ -1,7 +1,8 @@
 /** The load generator: a process of its own, told what to do over the channel to its parent (`protocol.ts`). */
 import { setTimeout as delay } from "node:timers/promises";
+import { createCometEngine, createCometMessageMaker } from "../peers/cometbft/load.ts";
 import { percentiles } from "../statistics.ts";
-import { createEngine, type Engine, type Flight } from "./engine.ts";
+import { createEngine, type Engine } from "./engine.ts";
 import { alone, closedLoop, type Interval, type Offered, openLoop, type Supply } from "./loops.ts";
 import { createMessageMaker, type PreparedMessage } from "./messages.ts";
 import type { LoadCommand, LoadEvent, LoadResult } from "./protocol.ts";
@@ -23,8 +24,7 @@ const supply: Supply = () => prepared[used++];
 async function perform(command: LoadCommand): Promise<void> {
   switch (command.kind) {
     case "connect":
-      make = createMessageMaker(command.target);
-      engine = createEngine({ ...command, refused: (reason) => fail(`a message was refused: ${reason}`) });
+      await connect(command);
       return tell({ kind: "ready" });
     case "prepare":
       if (make === undefined) throw new Error("not connected");
@@ -41,6 +41,17 @@ async function perform(command: LoadCommand): Promise<void> {
       );
     case "alone":
       return measure((running, interval) => alone(running, supply, command, interval), "intended");
+  }
+}
+
+async function connect({ target, watch, finality }: Extract<LoadCommand, { kind: "connect" }>): Promise<void> {
+  const refused = (reason: string) => fail(`a message was refused: ${reason}`);
+  if (target.system === "cometbft") {
+    make = createCometMessageMaker();
+    engine = await createCometEngine(target, refused);
+  } else {
+    make = createMessageMaker(target);
+    engine = createEngine({ target, watch, finality, refused });
   }
 }
 
@@ -70,7 +81,7 @@ async function measure(
   const { flights, exhausted } = await offer(running, interval);
   const until = performance.now() + drainMs;
   while (running.underway() > 0 && performance.now() < until) await delay(10);
-  for (const flight of flights) flight.final = finality(running, flight);
+  await running.resolve(flights);
 
   const within = (time: number): boolean => time >= start && time < end;
   const counted = flights.filter(({ settled, intended }) => within(counts === "settled" ? settled : intended));
@@ -102,12 +113,6 @@ async function measure(
     exhausted,
   };
   tell({ kind: "result", result });
-}
-
-/** What settled was final before, even when a status said so later: statuses are sampled. */
-function finality(running: Engine, { height, settled }: Flight): number {
-  const seen = running.finalAt(height);
-  return seen < 0 || settled < 0 ? seen : Math.min(seen, settled);
 }
 
 process.on("message", (command: LoadCommand) => {

@@ -11,19 +11,19 @@ import {
 } from "../../validator/codec/payment-message.ts";
 import { digest } from "../../validator/consensus/types.ts";
 import { ed25519Signer } from "../../validator/crypto/ed25519.ts";
-import type { LoadTarget } from "./protocol.ts";
+import type { SwarmTarget } from "./protocol.ts";
 
 /** One message ready to be sent, to any validator and again. */
 export interface PreparedMessage {
   /** Its message key, hexadecimal: how the settlement streams name it. */
   readonly key: string;
   readonly payments: number;
-  /** The body of the call: a `SubmitRequest`. */
+  /** What is sent, encoded: for validators a `SubmitRequest`, for CometBFT a JSON-RPC call. */
   readonly body: Uint8Array;
 }
 
 /** Makes messages one after the other, the senders in turn, every record another payment between random accounts. */
-export function createMessageMaker(target: LoadTarget): (payments: number) => PreparedMessage {
+export function createMessageMaker(target: SwarmTarget): (payments: number) => PreparedMessage {
   const senders = target.institutions.map(({ index, seed }) => {
     const own = target.accounts.filter(({ institution }) => institution === index);
     return {

@@ -1,7 +1,16 @@
 /** What the benchmark and its load generator say to each other: plain values over the child's channel. */
 import type { Percentiles } from "../statistics.ts";
 
-export interface LoadTarget {
+export type LoadTarget = SwarmTarget | CometTarget;
+
+/** CometBFT nodes: WebSocket addresses of their RPC. */
+export interface CometTarget {
+  readonly system: "cometbft";
+  readonly urls: readonly string[];
+}
+
+export interface SwarmTarget {
+  readonly system: "validator-swarm";
   /** The validators' services, in the order of the seats. */
   readonly urls: readonly string[];
   /** Hexadecimal. */

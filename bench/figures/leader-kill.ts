@@ -1,0 +1,86 @@
+/** (f) The leader is killed under 100 messages a second: the longest pause in commits, and latency while it stays dead. */
+
+import type { Sample } from "../load/protocol.ts";
+import { percentiles } from "../statistics.ts";
+import { type Figure, type Measurement, onFreshChain } from "./figure.ts";
+import { sound, withoutSamples } from "./saturation.ts";
+
+const perSecond = 100;
+/** Latency of the healthy swarm is taken from the last seconds before the kill. */
+const healthyMs = 5_000;
+const warmupMs = 3_000 + healthyMs;
+export const deadMs = 20_000;
+
+export const leaderKill: Figure = {
+  letter: "f",
+  title: `the leader is killed under ${perSecond} messages/s`,
+  comparable: true,
+  async run(context) {
+    return onFreshChain(context, { watch: 4, finality: true }, async (chain, load) => {
+      await load.prepare(((warmupMs + deadMs) / 1000) * perSecond + 1, 1);
+      let victim: Promise<string> | undefined;
+      const result = await load.run(
+        { kind: "open", perSecond, warmupMs, measureMs: deadMs },
+        {
+          measuring: () => {
+            victim = chain.killLeader();
+          },
+        },
+      );
+      sound(result);
+      return {
+        measurements: afterKill(result.samples, warmupMs, deadMs),
+        details: { victim: await victim, ...withoutSamples(result) },
+      };
+    });
+  },
+};
+
+/** What a kill at `killMs` of the samples' clock did. */
+export function afterKill(samples: readonly Sample[], killMs: number, afterMs: number): readonly Measurement[] {
+  const latency = (from: number, to: number) =>
+    percentiles(
+      samples
+        .filter(({ intended, settled }) => intended >= from && intended < to && settled >= 0)
+        .map(({ intended, settled }) => settled - intended),
+    );
+  const healthy = latency(killMs - healthyMs, killMs);
+  const dead = latency(killMs, killMs + afterMs);
+  const within = (times: readonly number[]) => longestGap(times, killMs, killMs + afterMs);
+  return [
+    {
+      name: "longest gap in commits after the kill",
+      value: within(samples.map(({ final }) => final)),
+      unit: "ms",
+      goal: { bound: "at-most", value: 500 },
+    },
+    {
+      name: "longest gap in settlements after the kill",
+      value: within(samples.map(({ settled }) => settled)),
+      unit: "ms",
+    },
+    { name: "due to settlement p50 before the kill", value: healthy.p50, unit: "ms" },
+    { name: "due to settlement p50 in the 20 s after", value: dead.p50, unit: "ms" },
+    {
+      name: "p50 after the kill against before",
+      value: dead.p50 / healthy.p50,
+      unit: "×",
+      goal: { bound: "at-most", value: 2 },
+    },
+    { name: "due to settlement p99 in the 20 s after", value: dead.p99, unit: "ms" },
+  ];
+}
+
+/** Longest time without an event that overlaps [from, to); the last before `from` counts. Unordered; -1: never. */
+export function longestGap(times: readonly number[], from: number, to: number): number {
+  const sorted = times.filter((time) => time >= 0).sort((a, b) => a - b);
+  let longest = 0;
+  let previous = sorted.findLast((time) => time <= from) ?? from;
+  for (const time of sorted) {
+    if (time <= from) continue;
+    longest = Math.max(longest, time - previous);
+    if (time >= to) return longest;
+    previous = time;
+  }
+  return Math.max(longest, to - previous);
+}

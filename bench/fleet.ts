@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { currencyOf } from "../gateway/iso20022/currencies.ts";
 import type { ValidatorSwarm } from "../operator/api/validator-swarm.ts";
 import { type Fleet, startFleet } from "../operator/embedded/fleet.ts";
+import { volumeOf } from "../operator/embedded/volumes.ts";
+import { letters } from "./figures/figure.ts";
 import type { LoadTarget } from "./load/protocol.ts";
 import { benchmarkSwarm } from "./manifest.ts";
 import type { Chain, StartOptions, System } from "./system.ts";
@@ -12,11 +14,14 @@ export interface BenchFleet extends Chain {
   readonly fleet: Fleet;
   /** Process ids by position of the seat; `undefined` while one is down. */
   readonly pids: () => readonly (number | undefined)[];
+  /** Directories of their data, by position of the seat. */
+  readonly volumes: readonly string[];
 }
 
 export const ours: System = {
   name: "validator-swarm",
   description: "four validator processes, every region required, durable votes",
+  figures: letters,
   start: startBenchFleet,
 };
 
@@ -37,6 +42,7 @@ export async function startBenchFleet(
         const state = fleet.runtime.observe(identity);
         return state?.kind === "running" ? state.pid : undefined;
       }),
+    volumes: fleet.seats.map(({ identity }) => volumeOf(fleet.layout, identity)),
     async killLeader() {
       const status = await fleet.links[0]?.admin.getStatus({});
       const leader = fleet.seats[status?.leader ?? 0];

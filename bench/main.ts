@@ -12,10 +12,13 @@ import { ours } from "./fleet.ts";
 import { describeMachine, isInMemory, machineLoad } from "./machine.ts";
 import { type BenchOptions, parseOptions, usage } from "./options.ts";
 import { cometBft } from "./peers/cometbft/network.ts";
-import { collectRows, number, type Report, type RunRecord, render, replaceTable } from "./report.ts";
-import type { System } from "./system.ts";
+import { collectRows, type Report, type RunRecord, render, replaceTable } from "./report.ts";
+import { number } from "./table.ts";
 
 const figures: readonly Figure[] = [saturation, latency, alone, gatewayXml, resources, leaderKill];
+
+/** What is built once: peers. */
+const cache = join(import.meta.dirname, "../.cache/bench");
 
 const parsed = parseOptions(process.argv.slice(2));
 if (parsed.kind === "help") console.log(usage);
@@ -35,18 +38,21 @@ async function bench(options: BenchOptions): Promise<number> {
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   process.once("SIGTERM", () => stop.abort());
-  const progress = (line: string): void => console.error(line);
-  const systems: System[] = [ours];
-  if (options.peer === "cometbft") systems.push(cometBft(join(options.directory, "peers"), progress));
+  const progress = (line: string): void =>
+    console.error(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${line}`);
+  const peers = options.peer === "cometbft" ? cometBft(cache, progress) : [];
+  const systems = [ours, ...peers];
 
   const contexts = systems.map((system): RunContext => {
     const base = { ...options, system, signal: stop.signal, progress };
-    let screened: Promise<Saturation> | undefined;
+    const screened = new Map<number, Promise<Saturation>>();
     return {
       ...base,
-      saturation: () => {
-        screened ??= screenSaturation(base);
-        return screened;
+      compared: peers.length > 0,
+      saturation(payments) {
+        const known = screened.get(payments) ?? screenSaturation(base, payments);
+        screened.set(payments, known);
+        return known;
       },
     };
   });
@@ -57,16 +63,9 @@ async function bench(options: BenchOptions): Promise<number> {
     // Who goes first changes with the run: neither always finds the warmer machine.
     for (const figure of figures.filter(({ letter }) => options.figures.includes(letter)))
       for (const context of run % 2 === 1 ? contexts : contexts.toReversed()) {
-        const { system } = context;
-        if (system !== ours && !figure.comparable) continue;
+        if (!context.system.figures.includes(figure.letter)) continue;
+        runs.push(await measure(figure, run, context));
         if (stop.signal.aborted) return 130;
-        const load = machineLoad();
-        progress(
-          `run ${run} of ${options.runs}, ${system.name}, (${figure.letter}) ${figure.title}; load ${load.toFixed(2)}`,
-        );
-        const { measurements, details } = await figure.run(context);
-        for (const { name, value, unit } of measurements) progress(`  ${name}: ${number(value)} ${unit}`);
-        runs.push({ system: system.name, figure: figure.letter, run, load, measurements, details });
       }
 
   const report: Report = {
@@ -84,5 +83,22 @@ async function bench(options: BenchOptions): Promise<number> {
   if (options.write !== undefined)
     writeFileSync(options.write, replaceTable(readFileSync(options.write, "utf8"), text, options.peer));
   console.log(text);
-  return 0;
+  return runs.some(({ failed }) => failed !== undefined) ? 1 : 0;
+}
+
+/** One run of one figure. One that fails is told and not counted: the others keep what they measured. */
+async function measure(figure: Figure, run: number, context: RunContext): Promise<RunRecord> {
+  const { system, progress } = context;
+  const load = machineLoad();
+  const record = { system: system.name, figure: figure.letter, run, load };
+  progress(`run ${run}, ${system.name}, (${figure.letter}) ${figure.title}; load ${load.toFixed(2)}`);
+  try {
+    const { measurements, details } = await figure.run(context);
+    for (const { name, value, unit } of measurements) progress(`  ${name}: ${number(value)} ${unit}`);
+    return { ...record, measurements, details };
+  } catch (error) {
+    const failed = error instanceof Error ? error.message : String(error);
+    progress(`  failed: ${failed}`);
+    return { ...record, measurements: [], details: undefined, failed };
+  }
 }

@@ -1,5 +1,6 @@
 /** The command line. */
 import { parseArgs } from "node:util";
+import { letters } from "./figures/figure.ts";
 
 export interface BenchOptions {
   readonly figures: readonly string[];
@@ -22,7 +23,7 @@ export type ParsedOptions =
 
 export const usage = `npm run bench -- [options]
 
-  --figures a,b,…   which figures (default: all, a to f; with --peer those it can do: a,b,c,f)
+  --figure a,b,…    which figures (default: all, a to f; with --peer those it can do: a,b,c,f)
   --peer cometbft   builds it (needs Go) and measures it in turns with this project, doing the same work
   --runs N          runs of each, every one on a fresh chain (default 3)
   --seconds S       measured time of a run (default 20)
@@ -34,8 +35,8 @@ export const usage = `npm run bench -- [options]
   --port-base N     first of the ports used (default 19600)
   --help`;
 
-const letters = ["a", "b", "c", "d", "e", "f"];
-const peerLetters = ["a", "b", "c", "f"];
+/** Those that a peer can do too. */
+const comparedLetters = ["a", "b", "c", "f"];
 
 export function parseOptions(args: readonly string[]): ParsedOptions {
   let values: ReturnType<typeof read>;
@@ -47,9 +48,9 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
   if (values.help) return { kind: "help" };
   const { peer } = values;
   if (peer !== undefined && peer !== "cometbft") return { kind: "wrong", reason: "--peer is cometbft" };
-  const all = peer === undefined ? letters : peerLetters;
-  const figures = values.figures?.split(",").map((letter) => letter.trim()) ?? all;
-  const unknown = figures.find((letter) => !letters.includes(letter));
+  const all: readonly string[] = peer === undefined ? letters : comparedLetters;
+  const figures = values.figure?.split(",").map((letter) => letter.trim()) ?? all;
+  const unknown = figures.find((letter) => !letters.some((known) => known === letter));
   if (unknown !== undefined) return { kind: "wrong", reason: `no figure ${unknown}: there are ${letters.join(", ")}` };
   const [runs, seconds, soak] = [Number(values.runs), Number(values.seconds), Number(values.soak)];
   const portBase = Number(values["port-base"]);
@@ -79,7 +80,7 @@ function read(args: readonly string[]) {
   return parseArgs({
     args: [...args],
     options: {
-      figures: { type: "string" },
+      figure: { type: "string" },
       peer: { type: "string" },
       runs: { type: "string", default: "3" },
       seconds: { type: "string", default: "20" },

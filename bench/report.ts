@@ -1,7 +1,8 @@
-/** The figures of all runs, as JSON and as a table. */
+/** The figures of all runs: rows, and the document around them. The table and the JSON show the same rows. */
 import type { Goal, Measurement } from "./figures/figure.ts";
 import type { Machine } from "./machine.ts";
 import { type Spread, spread } from "./statistics.ts";
+import { table } from "./table.ts";
 
 /** One run of one figure. */
 export interface RunRecord {
@@ -13,6 +14,8 @@ export interface RunRecord {
   readonly load: number;
   readonly measurements: readonly Measurement[];
   readonly details: unknown;
+  /** Why there are no measurements. */
+  readonly failed?: string;
 }
 
 export interface Row {
@@ -21,8 +24,15 @@ export interface Row {
   readonly unit: string;
   readonly goal: Goal | undefined;
   readonly spread: Spread;
-  /** The peer's, when it was measured too. */
-  readonly peer: Spread | undefined;
+  readonly peers: readonly PeerValues[];
+}
+
+/** What a peer did in the same runs. */
+export interface PeerValues {
+  readonly system: string;
+  readonly spread: Spread;
+  /** Ours divided by the peer's, run by run: each pair was measured one right after the other. */
+  readonly ratio: Spread;
 }
 
 export interface Report {
@@ -39,83 +49,51 @@ export interface Report {
 interface Values {
   readonly figure: string;
   readonly first: Measurement;
-  readonly ours: number[];
-  readonly peers: number[];
+  /** Value by run, by system. */
+  readonly bySystem: Map<string, Map<number, number>>;
 }
 
-/** One row a name, in the order in which names first came. */
+/** One row a name, in the order in which names first came; peers in the order in which they were measured first. */
 export function collectRows(runs: readonly RunRecord[], ours: string): readonly Row[] {
-  const rows = new Map<string, Values>();
-  for (const { system, figure, measurements } of runs)
+  const all = new Map<string, Values>();
+  for (const { system, figure, run, measurements } of runs)
     for (const measurement of measurements) {
       const key = `${figure} ${measurement.name}`;
-      const row = rows.get(key) ?? { figure, first: measurement, ours: [], peers: [] };
-      (system === ours ? row.ours : row.peers).push(measurement.value);
-      rows.set(key, row);
+      const values = all.get(key) ?? { figure, first: measurement, bySystem: new Map() };
+      const byRun = values.bySystem.get(system) ?? new Map<number, number>();
+      values.bySystem.set(system, byRun.set(run, measurement.value));
+      all.set(key, values);
     }
-  return [...rows.values()].map(({ figure, first, ours: values, peers }) => ({
-    figure,
-    name: first.name,
-    unit: first.unit,
-    goal: first.goal,
-    spread: spread(values),
-    peer: peers.length === 0 ? undefined : spread(peers),
-  }));
-}
-
-/** A Markdown table: it reads well in a terminal too. */
-export function table(rows: readonly Row[]): string {
-  const compared = rows.some(({ peer }) => peer !== undefined);
-  const spreadCells = ({ min, median, max }: Spread) => [number(min), number(median), number(max)];
-  const cells = [
-    [
-      "",
-      "figure",
-      "unit",
-      "min",
-      "median",
-      "max",
-      "goal",
-      ...(compared ? ["peer min", "median", "max", "ours / peer"] : []),
-    ],
-    ...rows.map(({ figure, name, unit, goal, spread: own, peer }) => [
+  return [...all.values()].map(({ figure, first: { name, unit, goal }, bySystem }) => {
+    const own = bySystem.get(ours) ?? new Map<number, number>();
+    const peers = [...bySystem].filter(([system]) => system !== ours);
+    return {
       figure,
       name,
       unit,
-      ...spreadCells(own),
-      goal === undefined
-        ? ""
-        : `${goal.bound === "at-least" ? "≥" : "≤"} ${number(goal.value)}, ${verdict(goal, own.median)}`,
-      ...(peer === undefined ? ["", "", "", ""] : [...spreadCells(peer), number(own.median / peer.median)]).slice(
-        0,
-        compared ? 4 : 0,
-      ),
-    ]),
-  ];
-  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
-  const line = (row: readonly string[]) => `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
-  const [head = [], ...body] = cells;
-  return [line(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...body.map(line)].join("\n");
-}
-
-function verdict({ bound, value }: Goal, median: number): string {
-  return (bound === "at-least" ? median >= value : median <= value) ? "met" : "missed";
-}
-
-/** Three significant digits, all digits of larger whole numbers. */
-export function number(value: number): string {
-  if (!Number.isFinite(value)) return "–";
-  return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
+      goal,
+      spread: spread([...own.values()]),
+      peers: peers.map(([system, theirs]) => ({
+        system,
+        spread: spread([...theirs.values()]),
+        ratio: spread([...own].flatMap(([run, value]) => (theirs.has(run) ? [value / (theirs.get(run) ?? 0)] : []))),
+      })),
+    };
+  });
 }
 
 /** What was measured on what, and the table. */
 export function render(report: Report): string {
   const { machine, runs, systems, startedAt, warmupMs, measureMs, rows } = report;
   const loads = runs.map(({ load }) => load.toFixed(2));
+  const failures = runs.flatMap(({ system, figure, run, failed }) =>
+    failed === undefined ? [] : [`- run ${run} of ${system}, (${figure}), failed and is not counted: ${failed}`],
+  );
   return [
     ...systems.map(({ name, description }) => `- ${name}: ${description}`),
     `- ${startedAt}; ${machine.cores} cores (${machine.cpu}), ${Math.round(machine.memoryBytes / 2 ** 30)} GiB, Linux ${machine.kernel}, Node ${machine.node}, data on ${machine.filesystem}`,
     `- warm-up ${warmupMs / 1000} s, measured ${measureMs / 1000} s (e: ${report.soakMs / 1000} s), a fresh chain each run; load average before each run: ${loads.join(" ")}`,
+    ...failures,
     "",
     table(rows),
   ].join("\n");

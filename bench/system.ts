@@ -23,5 +23,7 @@ export interface System {
   readonly name: string;
   /** In words: what it is, its version and what of its set-up matters. */
   readonly description: string;
+  /** Letters of the figures in which it is measured. */
+  readonly figures: readonly string[];
   readonly start: (options: StartOptions) => Promise<Chain>;
 }

@@ -8,7 +8,6 @@ const warmup = 40;
 export const alone: Figure = {
   letter: "c",
   title: `one payment alone, ${count} times`,
-  comparable: true,
   async run(context) {
     const result = await onFreshChain(context, {}, async (_chain, load) => {
       await load.prepare(warmup + count, 1);

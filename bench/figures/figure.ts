@@ -23,6 +23,9 @@ export interface FigureRun {
   readonly details: unknown;
 }
 
+/** Of all figures. */
+export const letters = ["a", "b", "c", "d", "e", "f"] as const;
+
 /** What a run is given. */
 export interface RunContext {
   readonly system: System;
@@ -34,21 +37,21 @@ export interface RunContext {
   readonly soakMs: number;
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
-  /** Window and rate at saturation, screened once on a chain of its own. */
-  readonly saturation: () => Promise<Saturation>;
+  /** A peer is measured too: then it matters what messages of one payment do. */
+  readonly compared: boolean;
+  /** Window and rate at saturation by messages of so many payments, screened once on a chain of its own. */
+  readonly saturation: (payments: number) => Promise<Saturation>;
 }
 
 export interface Saturation {
-  /** Messages of 1,000 payments under way. */
+  /** Messages under way. */
   readonly window: number;
   readonly paymentsPerSecond: number;
 }
 
 export interface Figure {
-  readonly letter: string;
+  readonly letter: (typeof letters)[number];
   readonly title: string;
-  /** A peer can do the same work. */
-  readonly comparable: boolean;
   readonly run: (context: RunContext) => Promise<FigureRun>;
 }
 

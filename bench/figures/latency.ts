@@ -9,28 +9,26 @@ const lightPayments = 1;
 export const latency: Figure = {
   letter: "b",
   title: "latency at fixed rates, open loop",
-  comparable: true,
   async run(context) {
-    const times = { warmupMs: context.warmupMs, measureMs: context.measureMs };
-    const seconds = (times.warmupMs + times.measureMs) / 1000;
-    const light = await onFreshChain(context, {}, async (_chain, load) => {
-      await load.prepare(Math.ceil(seconds * lightRate) + 1, lightPayments);
-      return load.run({ kind: "open", perSecond: lightRate, ...times });
+    const { warmupMs, measureMs } = context;
+    const halfRate = (await context.saturation(fullMessage)).paymentsPerSecond / 2 / fullMessage;
+    return onFreshChain(context, {}, async (_chain, load) => {
+      const at = async (perSecond: number, payments: number): Promise<LoadResult> => {
+        await load.prepare(Math.ceil(((warmupMs + measureMs) / 1000) * perSecond) + 1, payments);
+        const result = await load.run({ kind: "open", perSecond, warmupMs, measureMs });
+        sound(result);
+        return result;
+      };
+      const light = await at(lightRate, lightPayments);
+      const half = await at(halfRate, fullMessage);
+      return {
+        measurements: [
+          ...rows(`${lightRate} messages/s of ${lightPayments} payment`, light, 20),
+          ...rows(`half of saturation, messages of ${fullMessage} payments`, half),
+        ],
+        details: { light: withoutSamples(light), half: { perSecond: halfRate, ...withoutSamples(half) } },
+      };
     });
-    sound(light);
-    const halfRate = (await context.saturation()).paymentsPerSecond / 2 / fullMessage;
-    const half = await onFreshChain(context, {}, async (_chain, load) => {
-      await load.prepare(Math.ceil(seconds * halfRate) + 1, fullMessage);
-      return load.run({ kind: "open", perSecond: halfRate, ...times });
-    });
-    sound(half);
-    return {
-      measurements: [
-        ...rows(`${lightRate} messages/s of ${lightPayments} payment`, light, 20),
-        ...rows(`half of saturation, messages of ${fullMessage} payments`, half),
-      ],
-      details: { light: withoutSamples(light), half: { perSecond: halfRate, ...withoutSamples(half) } },
-    };
   },
 };
 

@@ -1,5 +1,6 @@
-/** (e) Memory, CPU by stage and disk of a validator at half of saturation. */
+/** (e) Memory, CPU by stage and disk of a validator at half of saturation, for as long as `--soak` says. */
 import { setInterval as every } from "node:timers/promises";
+import { diskBytes } from "../disk.ts";
 import { type BenchFleet, startBenchFleet } from "../fleet.ts";
 import { anonymousBytes, cpuSeconds, writtenBytes } from "../processes.ts";
 import { stageSeconds } from "../stages.ts";
@@ -12,17 +13,20 @@ const megabyte = 1_000_000;
 
 /** What a validator's process has used so far. */
 interface Usage {
+  /** Seconds. */
   readonly cpu: number;
+  /** Bytes it had the kernel write, whether they are still there or not. */
   readonly written: number;
+  /** Bytes its volume holds. */
+  readonly kept: number;
   readonly stages: ReadonlyMap<string, number>;
 }
 
 export const resources: Figure = {
   letter: "e",
   title: "memory, CPU by stage and disk at half of saturation",
-  comparable: false,
   async run(context) {
-    const rate = (await context.saturation()).paymentsPerSecond / 2 / fullMessage;
+    const rate = (await context.saturation(fullMessage)).paymentsPerSecond / 2 / fullMessage;
     const times = { warmupMs: context.warmupMs, measureMs: context.soakMs };
     return underLoad(await startBenchFleet(context), {}, async (fleet, load) => {
       await load.prepare(Math.ceil(((times.warmupMs + times.measureMs) / 1000) * rate) + 1, fullMessage);
@@ -46,7 +50,7 @@ export const resources: Figure = {
       sound(result);
       const [from, to] = [await before, await after];
       if (!from || !to) throw new Error("nothing was measured");
-      const payments = rate * fullMessage * (times.measureMs / 1000);
+      const payments = result.paymentsPerSecond * (result.elapsedMs / 1000);
       return {
         measurements: [...memoryRows(memory), ...usageRows(from, to, payments, result.elapsedMs / 1000)],
         details: { perSecond: rate, memory, ...withoutSamples(result) },
@@ -63,7 +67,13 @@ async function usage(fleet: BenchFleet): Promise<readonly Usage[]> {
     fleet.fleet.endpoints.seats.map(async ({ metrics }, at) => {
       const pid = pids[at];
       if (pid === undefined) throw new Error("a validator is down");
-      return { cpu: cpuSeconds(pid), written: writtenBytes(pid), stages: await stageSeconds(metrics) };
+      const volume = fleet.volumes[at] ?? "";
+      return {
+        cpu: cpuSeconds(pid),
+        written: writtenBytes(pid),
+        kept: diskBytes(volume),
+        stages: await stageSeconds(metrics),
+      };
     }),
   );
 }
@@ -93,7 +103,7 @@ function memoryRows(samples: readonly { readonly atMs: number; readonly bytes: n
       unit: "MB",
       goal: { bound: "at-most", value: 300 },
     },
-    { name: "its trend (least squares)", value: growth / megabyte, unit: "MB/min" },
+    { name: "its trend, least squares", value: growth / megabyte, unit: "MB/min" },
   ];
 }
 
@@ -121,6 +131,7 @@ function usageRows(
     perPayment("all", cpu),
     ...staged.map(([stage, spent]) => perPayment(stage, spent)),
     perPayment("network, RPC, runtime", rest),
+    { name: "bytes on disk per payment per validator", value: mean((usage) => usage.kept) / payments, unit: "B" },
     { name: "bytes written per payment per validator", value: mean((usage) => usage.written) / payments, unit: "B" },
   ];
 }

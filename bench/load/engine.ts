@@ -6,7 +6,9 @@ import { startWatch } from "./watch.ts";
 
 /** A message under way, times in ms of `performance.now()`; -1: not yet. */
 export interface Flight {
-  readonly message: PreparedMessage;
+  /** Of its message, as `PreparedMessage` says. The body is not kept: a long run has many. */
+  readonly key: string;
+  readonly payments: number;
   readonly intended: number;
   accepted: number;
   final: number;
@@ -33,6 +35,11 @@ export interface EngineOptions {
   readonly finality: boolean;
   /** A refusal is an error of the benchmark. */
   readonly refused: (reason: string) => void;
+}
+
+/** A message that leaves now. */
+export function takeOff({ key, payments }: PreparedMessage, intended: number): Flight {
+  return { key, payments, intended, accepted: -1, final: -1, settled: -1, height: 0 };
 }
 
 export function createEngine({ target, watch, finality, refused }: EngineOptions): Engine {
@@ -63,8 +70,8 @@ export function createEngine({ target, watch, finality, refused }: EngineOptions
     },
   });
 
-  const attempt = (flight: Flight, to: number): void => {
-    submitters[to % submitters.length]?.submit(flight.message.body, (answer) => {
+  const attempt = (flight: Flight, body: Uint8Array, to: number): void => {
+    submitters[to % submitters.length]?.submit(body, (answer) => {
       switch (answer.kind) {
         case "accepted":
           flight.accepted = performance.now();
@@ -73,16 +80,16 @@ export function createEngine({ target, watch, finality, refused }: EngineOptions
           return refused(answer.reason);
         case "later":
           retries += 1;
-          setTimeout(() => attempt(flight, to + 1), answer.afterMs);
+          setTimeout(() => attempt(flight, body, to + 1), answer.afterMs);
       }
     });
   };
 
   return {
     send(message, intended, done) {
-      const flight: Flight = { message, intended, accepted: -1, final: -1, settled: -1, height: 0 };
+      const flight = takeOff(message, intended);
       flights.set(message.key, { flight, done });
-      attempt(flight, turn++);
+      attempt(flight, message.body, turn++);
       return flight;
     },
     underway: () => flights.size,

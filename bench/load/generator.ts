@@ -60,7 +60,7 @@ export async function startGenerator(target: LoadTarget, options: GeneratorOptio
     run: async (command, hooks) => (await say(command, "result", hooks)).result,
     async close() {
       broke = () => {};
-      child.disconnect();
+      if (child.connected) child.disconnect();
       await exited;
     },
   };

@@ -17,9 +17,17 @@ const fail = (reason: string): void => tell({ kind: "failed", reason });
 
 let engine: Engine | undefined;
 let make: ((payments: number) => PreparedMessage) | undefined;
+/** Bytes prepared before a load begins; what a long one needs beyond them is made while it runs. */
+const mostPrepared = 2 ** 31;
 const prepared: PreparedMessage[] = [];
-let used = 0;
-const supply: Supply = () => prepared[used++];
+let toMake = 0;
+let payments = 0;
+const supply: Supply = () => {
+  const ready = prepared.pop();
+  if (ready !== undefined || toMake === 0) return ready;
+  toMake -= 1;
+  return make?.(payments);
+};
 
 async function perform(command: LoadCommand): Promise<void> {
   switch (command.kind) {
@@ -27,10 +35,7 @@ async function perform(command: LoadCommand): Promise<void> {
       await connect(command);
       return tell({ kind: "ready" });
     case "prepare":
-      if (make === undefined) throw new Error("not connected");
-      prepared.splice(0, used);
-      used = 0;
-      for (let at = 0; at < command.messages; at++) prepared.push(make(command.payments));
+      prepare(command);
       return tell({ kind: "ready" });
     case "closed":
       return measure((running, interval) => closedLoop(running, supply, command.window, command, interval), "settled");
@@ -41,6 +46,19 @@ async function perform(command: LoadCommand): Promise<void> {
       );
     case "alone":
       return measure((running, interval) => alone(running, supply, command, interval), "intended");
+  }
+}
+
+/** What is left of an earlier load is given up. */
+function prepare(command: Extract<LoadCommand, { kind: "prepare" }>): void {
+  if (make === undefined) throw new Error("not connected");
+  prepared.length = 0;
+  payments = command.payments;
+  toMake = command.messages;
+  for (let bytes = 0; toMake > 0 && bytes < mostPrepared; toMake--) {
+    const message = make(payments);
+    bytes += message.body.length;
+    prepared.push(message);
   }
 }
 
@@ -86,14 +104,12 @@ async function measure(
   const within = (time: number): boolean => time >= start && time < end;
   const counted = flights.filter(({ settled, intended }) => within(counts === "settled" ? settled : intended));
   const done = counted.filter(({ settled }) => settled >= 0);
-  const throughput = flights
-    .filter(({ settled }) => within(settled))
-    .reduce((sum, { message }) => sum + message.payments, 0);
+  const throughput = flights.filter(({ settled }) => within(settled)).reduce((sum, { payments }) => sum + payments, 0);
   const relative = (time: number): number => (time < 0 ? -1 : time - begin);
   const result: LoadResult = {
     elapsedMs: end - start,
     messages: counted.length,
-    payments: done.reduce((sum, { message }) => sum + message.payments, 0),
+    payments: done.reduce((sum, { payments }) => sum + payments, 0),
     paymentsPerSecond: (throughput * 1000) / (end - start),
     accepted: percentiles(done.map(({ accepted, intended }) => accepted - intended)),
     // Settlement may be heard before the answer to the submission: then there was nothing to wait for.

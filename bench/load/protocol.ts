@@ -32,7 +32,7 @@ export interface SwarmTarget {
 export type LoadCommand =
   /** Connects, and watches settlements at the first `watch` validators. */
   | { readonly kind: "connect"; readonly target: LoadTarget; readonly watch: number; readonly finality: boolean }
-  /** Makes, signs and encodes messages before anything is measured. */
+  /** Makes, signs and encodes messages before anything is measured, as many as fit into memory. */
   | { readonly kind: "prepare"; readonly messages: number; readonly payments: number }
   /** Keeps `window` messages submitted and not yet settled. */
   | { readonly kind: "closed"; readonly window: number; readonly warmupMs: number; readonly measureMs: number }

@@ -3,7 +3,7 @@ import { randomFillSync } from "node:crypto";
 import { z } from "zod";
 import { buildMessage, creditTransfer, messageKey, recordLength } from "../../../validator/codec/payment-message.ts";
 import { zeroDigest } from "../../../validator/consensus/types.ts";
-import type { Engine, Flight } from "../../load/engine.ts";
+import { type Engine, type Flight, takeOff } from "../../load/engine.ts";
 import type { PreparedMessage } from "../../load/messages.ts";
 import type { CometTarget } from "../../load/protocol.ts";
 
@@ -56,6 +56,7 @@ interface Node {
 
 interface Entry {
   readonly flight: Flight;
+  readonly message: PreparedMessage;
   readonly done: ((flight: Flight) => void) | undefined;
 }
 
@@ -94,7 +95,8 @@ export async function createCometEngine(target: CometTarget, refused: (reason: s
     const event = eventSchema.safeParse(value);
     if (event.success) return hearBlock(node, event.data.result.data.value);
     const { id, error } = answerSchema.parse(value);
-    if (error) return refused(error.data ?? "a call failed");
+    // Sent again after a node died, and gossiped before: it has it.
+    if (error && error.data !== "tx already exists in cache") return refused(error.data ?? "a call failed");
     const flight = underway.get(id)?.flight;
     if (flight && flight.accepted < 0) flight.accepted = performance.now();
   }
@@ -114,14 +116,14 @@ export async function createCometEngine(target: CometTarget, refused: (reason: s
   /** What it took and nobody has ordered yet goes to another. */
   function lose(node: Node): void {
     node.alive = false;
-    for (const [key, { flight }] of underway) {
+    for (const [key, { message }] of underway) {
       if (takenBy.get(key) !== node) continue;
       retries += 1;
-      give(flight);
+      give(message);
     }
   }
 
-  function give({ message }: Flight): void {
+  function give(message: PreparedMessage): void {
     const running = alive();
     const node = running[turn++ % running.length];
     if (!node) return refused("every node is gone");
@@ -143,9 +145,9 @@ export async function createCometEngine(target: CometTarget, refused: (reason: s
 
   return {
     send(message, intended, done) {
-      const flight: Flight = { message, intended, accepted: -1, final: -1, settled: -1, height: 0 };
-      underway.set(message.key, { flight, done });
-      give(flight);
+      const flight = takeOff(message, intended);
+      underway.set(message.key, { flight, message, done });
+      give(message);
       return flight;
     },
     underway: () => underway.size,
@@ -154,8 +156,8 @@ export async function createCometEngine(target: CometTarget, refused: (reason: s
     async resolve(flights) {
       const heights = await ordered();
       for (const flight of flights) {
-        flight.height = heights.get(flight.message.key) ?? 0;
-        const at = takenBy.get(flight.message.key)?.announced.get(flight.height);
+        flight.height = heights.get(flight.key) ?? 0;
+        const at = takenBy.get(flight.key)?.announced.get(flight.height);
         flight.settled = at ?? alive()[0]?.announced.get(flight.height) ?? -1;
         flight.final = flight.settled;
         if (flight.accepted > flight.settled) flight.accepted = flight.settled;

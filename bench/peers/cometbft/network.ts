@@ -33,6 +33,7 @@ const settings: Readonly<Record<string, string>> = {
   "mempool.cache_size": "400000",
   "mempool.max_tx_bytes": "4194304",
   "consensus.timeout_commit": '"0s"',
+  "consensus.skip_timeout_commit": "true",
   "consensus.peer_gossip_sleep_duration": '"5ms"',
   "consensus.create_empty_blocks": "false",
   "tx_index.indexer": '"null"',
@@ -40,13 +41,44 @@ const settings: Readonly<Record<string, string>> = {
 };
 const maxBlockBytes = "104857600";
 
-export function cometBft(directory: string, progress: (line: string) => void): System {
+/** What one set-up sets besides. */
+interface Variant {
+  readonly name: string;
+  readonly words: string;
+  readonly figures: readonly string[];
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+const variants: readonly Variant[] = [
+  { name: "cometbft", words: "timeouts as shipped", figures: ["a", "b", "c", "f"], settings: {} },
+  {
+    name: "cometbft, no mempool gossip",
+    words: "a transaction stays at the node that took it until that node leads: fastest, and lost with the node",
+    figures: ["a"],
+    settings: { "mempool.broadcast": "false" },
+  },
+  {
+    name: "cometbft, 300 ms timeouts",
+    words: "timeouts for a network as near as this one: a dead proposer costs less, a slow one its turn",
+    figures: ["f"],
+    settings: {
+      "consensus.timeout_propose": '"300ms"',
+      "consensus.timeout_propose_delta": '"100ms"',
+      "consensus.timeout_prevote": '"200ms"',
+      "consensus.timeout_precommit": '"200ms"',
+    },
+  },
+];
+
+/** Builds it, when that was not done before. Set-ups, each as good as can be at something. */
+export function cometBft(directory: string, progress: (line: string) => void): readonly System[] {
   const binary = buildCometBft(directory, progress);
-  return {
-    name: "cometbft",
-    description: `CometBFT ${version}, four validator processes, key-value application, write-ahead log synced, gossip of transactions on`,
-    start: (options) => start(binary, options),
-  };
+  return variants.map(({ name, words, figures, settings: own }) => ({
+    name,
+    description: `CometBFT ${version}, four validator processes, key-value application, write-ahead log synced; ${words}`,
+    figures,
+    start: (options) => start(binary, { ...settings, ...own }, options),
+  }));
 }
 
 const genesisSchema = z.looseObject({
@@ -59,7 +91,11 @@ const roundSchema = z.object({
   result: z.object({ round_state: z.object({ proposer: z.object({ address: z.string() }) }) }),
 });
 
-async function start(binary: string, { directory, portBase, signal }: StartOptions): Promise<Chain> {
+async function start(
+  binary: string,
+  chosen: Readonly<Record<string, string>>,
+  { directory, portBase, signal }: StartOptions,
+): Promise<Chain> {
   const own = mkdtempSync(join(resolve(directory), "cometbft-"));
   const run = (...args: string[]) =>
     execFileSync(binary, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
@@ -70,7 +106,7 @@ async function start(binary: string, { directory, portBase, signal }: StartOptio
   for (const [node, home] of homes.entries()) {
     const peers = ids.flatMap((id, other) => (other === node ? [] : [`${id}@127.0.0.1:${ports[other]?.p2p}`]));
     configure(home, {
-      ...settings,
+      ...chosen,
       "rpc.laddr": `"tcp://127.0.0.1:${ports[node]?.rpc}"`,
       "p2p.laddr": `"tcp://127.0.0.1:${ports[node]?.p2p}"`,
       "p2p.persistent_peers": `"${peers.join(",")}"`,

@@ -70,7 +70,9 @@ async function bench(options: BenchOptions): Promise<number> {
 
   const report: Report = {
     startedAt,
-    systems: systems.map(({ name, description }) => ({ name, description })),
+    systems: systems
+      .filter(({ name }) => runs.some(({ system }) => system === name))
+      .map(({ name, description }) => ({ name, description })),
     machine: describeMachine(options.directory),
     warmupMs: options.warmupMs,
     measureMs: options.measureMs,

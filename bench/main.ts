@@ -54,6 +54,7 @@ async function bench(options: BenchOptions): Promise<number> {
         screened.set(payments, known);
         return known;
       },
+      saturated: (payments, now) => screened.set(payments, Promise.resolve(now)),
     };
   });
 

@@ -12,6 +12,15 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
+/** Time its first thread was ready to run and had no core, seconds since it began; NaN where the kernel does not count it. */
+export function waitedSeconds(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[1]) / 1e9;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 /** Memory that belongs to the process alone: heap, buffers, stacks; bytes. */
 export function anonymousBytes(pid: number): number {
   return numberOf(readFileSync(`/proc/${pid}/status`, "utf8"), "RssAnon") * 1024;

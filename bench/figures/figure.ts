@@ -39,8 +39,10 @@ export interface RunContext {
   readonly progress: (line: string) => void;
   /** A peer is measured too: then it matters what messages of one payment do. */
   readonly compared: boolean;
-  /** Window and rate at saturation by messages of so many payments, screened once on a chain of its own. */
+  /** At saturation by messages of so many payments: as figure (a) measured last, else screened on a chain of its own. */
   readonly saturation: (payments: number) => Promise<Saturation>;
+  /** Figure (a) measured it. */
+  readonly saturated: (payments: number, now: Saturation) => void;
 }
 
 export interface Saturation {
@@ -61,7 +63,7 @@ export async function onFreshChain<Result>(
   options: GeneratorOptions,
   work: (chain: Chain, load: LoadGenerator) => Promise<Result>,
 ): Promise<Result> {
-  return underLoad(await context.system.start(context), options, work);
+  return underLoad(await context.system.start(context), { ...options, signal: context.signal }, work);
 }
 
 /** Runs work on a chain that was just started; it is gone afterwards, whatever happens. */

@@ -51,7 +51,9 @@ export const gatewayXml: Figure = {
       if (settled.kind === "late") throw new Error("the last file did not settle");
       if (settled.status.payments.some(({ status }) => status !== "ACSC"))
         throw new Error("a payment of the last file was rejected");
-      const core = benchmarkRun(benchmarkFile(10_000));
+      const file = benchmarkFile(10_000);
+      benchmarkRun(file);
+      const core = benchmarkRun(file);
       return {
         measurements: [
           {

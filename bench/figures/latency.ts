@@ -24,6 +24,7 @@ export const latency: Figure = {
       return {
         measurements: [
           ...rows(`${lightRate} messages/s of ${lightPayments} payment`, light, 20),
+          { name: "half of saturation, offered", value: halfRate * fullMessage, unit: "payments/s" },
           ...rows(`half of saturation, messages of ${fullMessage} payments`, half),
         ],
         details: { light: withoutSamples(light), half: { perSecond: halfRate, ...withoutSamples(half) } },

@@ -2,7 +2,7 @@
 import { setInterval as every } from "node:timers/promises";
 import { diskBytes } from "../disk.ts";
 import { type BenchFleet, startBenchFleet } from "../fleet.ts";
-import { anonymousBytes, cpuSeconds, writtenBytes } from "../processes.ts";
+import { anonymousBytes, cpuSeconds, waitedSeconds, writtenBytes } from "../processes.ts";
 import { stageSeconds } from "../stages.ts";
 import { slope } from "../statistics.ts";
 import { type Figure, fullMessage, type Measurement, underLoad } from "./figure.ts";
@@ -15,6 +15,8 @@ const megabyte = 1_000_000;
 interface Usage {
   /** Seconds. */
   readonly cpu: number;
+  /** Seconds ready to run, without a core. */
+  readonly waited: number;
   /** Bytes it had the kernel write, whether they are still there or not. */
   readonly written: number;
   /** Bytes its volume holds. */
@@ -28,7 +30,7 @@ export const resources: Figure = {
   async run(context) {
     const rate = (await context.saturation(fullMessage)).paymentsPerSecond / 2 / fullMessage;
     const times = { warmupMs: context.warmupMs, measureMs: context.soakMs };
-    return underLoad(await startBenchFleet(context), {}, async (fleet, load) => {
+    return underLoad(await startBenchFleet(context), { signal: context.signal }, async (fleet, load) => {
       await load.prepare(Math.ceil(((times.warmupMs + times.measureMs) / 1000) * rate) + 1, fullMessage);
       const memory: { readonly atMs: number; readonly bytes: number }[] = [];
       const over = new AbortController();
@@ -70,6 +72,7 @@ async function usage(fleet: BenchFleet): Promise<readonly Usage[]> {
       const volume = fleet.volumes[at] ?? "";
       return {
         cpu: cpuSeconds(pid),
+        waited: waitedSeconds(pid),
         written: writtenBytes(pid),
         kept: diskBytes(volume),
         stages: await stageSeconds(metrics),
@@ -122,15 +125,20 @@ function usageRows(
     unit: "µs",
   });
   const cpu = mean((usage) => usage.cpu);
-  // `persist` is a wait for the disk.
+  // `persist` is a wait for the disk. The others are timed by the clock: on scarce cores they hold waits for one too.
   const stages = [...(after[0]?.stages.keys() ?? [])].filter((stage) => stage !== "persist");
   const staged = stages.map((stage) => [stage, mean((usage) => usage.stages.get(stage) ?? 0)] as const);
   const rest = cpu - staged.reduce((sum, [, spent]) => sum + spent, 0);
   return [
     { name: "CPU per validator", value: (100 * cpu) / seconds, unit: "% of a core" },
+    {
+      name: "ready without a core, per validator",
+      value: (100 * mean((usage) => usage.waited)) / seconds,
+      unit: "% of the time",
+    },
     perPayment("all", cpu),
     ...staged.map(([stage, spent]) => perPayment(stage, spent)),
-    perPayment("network, RPC, runtime", rest),
+    perPayment("not attributed", rest),
     { name: "bytes on disk per payment per validator", value: mean((usage) => usage.kept) / payments, unit: "B" },
     { name: "bytes written per payment per validator", value: mean((usage) => usage.written) / payments, unit: "B" },
   ];

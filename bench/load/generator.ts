@@ -23,6 +23,8 @@ export interface GeneratorOptions {
   readonly watch?: number;
   /** Follow finality too: costs the validators a status stream. */
   readonly finality?: boolean;
+  /** Aborting it ends the process, and with it what it does. */
+  readonly signal?: AbortSignal;
 }
 
 /** Starts the process and connects it. */
@@ -30,6 +32,7 @@ export async function startGenerator(target: LoadTarget, options: GeneratorOptio
   const child = fork(join(import.meta.dirname, "main.ts"), {
     serialization: "advanced",
     execArgv: ["--max-old-space-size=8192"],
+    ...(options.signal && { signal: options.signal }),
   });
   let listener: (event: LoadEvent) => void = () => {};
   let broke: (error: Error) => void = () => {};
@@ -38,6 +41,7 @@ export async function startGenerator(target: LoadTarget, options: GeneratorOptio
     if (event.kind === "failed") broke(new Error(`load generator: ${event.reason}`));
     else listener(event);
   });
+  child.once("error", (error) => broke(error));
   child.once("exit", (code, signal) => broke(new Error(`the load generator ended (${signal ?? code})`)));
 
   const say = <Event extends LoadEvent["kind"]>(command: LoadCommand, until: Event, hooks: IntervalHooks = {}) =>

@@ -9,14 +9,8 @@ export interface Interval {
   readonly end: () => void;
 }
 
-export interface Offered {
-  readonly flights: readonly Flight[];
-  /** There were too few prepared messages. */
-  readonly exhausted: boolean;
-}
-
-/** Where messages come from; `undefined` when there are no more. */
-export type Supply = () => PreparedMessage | undefined;
+/** Where messages come from. */
+export type Supply = () => PreparedMessage;
 
 /** Keeps `window` messages under way: the next is sent the moment one settles. */
 export async function closedLoop(
@@ -25,27 +19,19 @@ export async function closedLoop(
   window: number,
   times: { readonly warmupMs: number; readonly measureMs: number },
   interval: Interval,
-): Promise<Offered> {
+): Promise<readonly Flight[]> {
   const flights: Flight[] = [];
-  const empty = Promise.withResolvers<void>();
   let stopped = false;
   const next = (): void => {
-    if (stopped) return;
-    const message = supply();
-    if (message === undefined) {
-      stopped = true;
-      return empty.resolve();
-    }
-    flights.push(engine.send(message, performance.now(), next));
+    if (!stopped) flights.push(engine.send(supply(), performance.now(), next));
   };
   for (let at = 0; at < window; at++) next();
-  await Promise.race([delay(times.warmupMs), empty.promise]);
+  await delay(times.warmupMs);
   interval.start();
-  await Promise.race([delay(times.measureMs), empty.promise]);
+  await delay(times.measureMs);
   interval.end();
-  const exhausted = stopped;
   stopped = true;
-  return { flights, exhausted };
+  return flights;
 }
 
 /** When message `index` of an open loop is due, ms from the first: nothing that happens changes it. */
@@ -60,7 +46,7 @@ export async function openLoop(
   perSecond: number,
   times: { readonly warmupMs: number; readonly measureMs: number },
   interval: Interval,
-): Promise<Offered> {
+): Promise<readonly Flight[]> {
   const flights: Flight[] = [];
   const begin = performance.now();
   const until = times.warmupMs + times.measureMs;
@@ -74,16 +60,11 @@ export async function openLoop(
     }
     if (due >= until) break;
     await reach(begin + due);
-    const message = supply();
-    if (message === undefined) {
-      interval.end();
-      return { flights, exhausted: true };
-    }
-    flights.push(engine.send(message, begin + due));
+    flights.push(engine.send(supply(), begin + due));
   }
   await reach(begin + until);
   interval.end();
-  return { flights, exhausted: false };
+  return flights;
 }
 
 async function reach(time: number): Promise<void> {
@@ -97,20 +78,16 @@ export async function alone(
   supply: Supply,
   times: { readonly warmup: number; readonly count: number },
   interval: Interval,
-): Promise<Offered> {
+): Promise<readonly Flight[]> {
   const flights: Flight[] = [];
   for (let at = 0; at < times.warmup + times.count; at++) {
     if (at === times.warmup) interval.start();
     const message = supply();
-    if (message === undefined) {
-      interval.end();
-      return { flights, exhausted: true };
-    }
     const settled = Promise.withResolvers<void>();
     flights.push(engine.send(message, performance.now(), () => settled.resolve()));
     await settled.promise;
     await delay(40 + ((at * 7) % 31));
   }
   interval.end();
-  return { flights, exhausted: false };
+  return flights;
 }

@@ -2,8 +2,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createCometEngine, createCometMessageMaker } from "../peers/cometbft/load.ts";
 import { percentiles } from "../statistics.ts";
-import { createEngine, type Engine } from "./engine.ts";
-import { alone, closedLoop, type Interval, type Offered, openLoop, type Supply } from "./loops.ts";
+import { createEngine, type Engine, type Flight } from "./engine.ts";
+import { alone, closedLoop, type Interval, openLoop, type Supply } from "./loops.ts";
 import { createMessageMaker, type PreparedMessage } from "./messages.ts";
 import type { LoadCommand, LoadEvent, LoadResult } from "./protocol.ts";
 
@@ -17,17 +17,11 @@ const fail = (reason: string): void => tell({ kind: "failed", reason });
 
 let engine: Engine | undefined;
 let make: ((payments: number) => PreparedMessage) | undefined;
-/** Bytes prepared before a load begins; what a long one needs beyond them is made while it runs. */
+/** Bytes prepared before a load begins; what it needs beyond is made when it is due. */
 const mostPrepared = 2 ** 31;
 const prepared: PreparedMessage[] = [];
-let toMake = 0;
 let payments = 0;
-const supply: Supply = () => {
-  const ready = prepared.pop();
-  if (ready !== undefined || toMake === 0) return ready;
-  toMake -= 1;
-  return make?.(payments);
-};
+const supply: Supply = () => prepared.pop() ?? connected(make)(payments);
 
 async function perform(command: LoadCommand): Promise<void> {
   switch (command.kind) {
@@ -51,12 +45,10 @@ async function perform(command: LoadCommand): Promise<void> {
 
 /** What is left of an earlier load is given up. */
 function prepare(command: Extract<LoadCommand, { kind: "prepare" }>): void {
-  if (make === undefined) throw new Error("not connected");
   prepared.length = 0;
   payments = command.payments;
-  toMake = command.messages;
-  for (let bytes = 0; toMake > 0 && bytes < mostPrepared; toMake--) {
-    const message = make(payments);
+  for (let bytes = 0; prepared.length < command.messages && bytes < mostPrepared; ) {
+    const message = connected(make)(payments);
     bytes += message.body.length;
     prepared.push(message);
   }
@@ -75,11 +67,10 @@ async function connect({ target, watch, finality }: Extract<LoadCommand, { kind:
 
 /** `counts`: the messages that settled in the interval (closed loop), or those that were due in it. */
 async function measure(
-  offer: (running: Engine, interval: Interval) => Promise<Offered>,
+  offer: (running: Engine, interval: Interval) => Promise<readonly Flight[]>,
   counts: "settled" | "intended",
 ): Promise<void> {
-  const running = engine;
-  if (running === undefined) throw new Error("not connected");
+  const running = connected(engine);
   const begin = performance.now();
   let [start, end] = [begin, begin];
   let cpu = process.cpuUsage();
@@ -96,7 +87,7 @@ async function measure(
       tell({ kind: "measured" });
     },
   };
-  const { flights, exhausted } = await offer(running, interval);
+  const flights = await offer(running, interval);
   const until = performance.now() + drainMs;
   while (running.underway() > 0 && performance.now() < until) await delay(10);
   await running.resolve(flights);
@@ -126,9 +117,13 @@ async function measure(
     unsettled: flights.filter(({ settled }) => settled < 0).length,
     rejectedPayments: running.rejected() - before.rejected,
     generatorCpu: (cpu.user + cpu.system) / 1000 / (end - start),
-    exhausted,
   };
   tell({ kind: "result", result });
+}
+
+function connected<Part>(part: Part | undefined): Part {
+  if (part === undefined) throw new Error("not connected");
+  return part;
 }
 
 process.on("message", (command: LoadCommand) => {

@@ -65,8 +65,6 @@ export interface LoadResult {
   readonly rejectedPayments: number;
   /** Share of one core the generator itself took while it measured. */
   readonly generatorCpu: number;
-  /** The prepared messages ran out: the interval ended early. */
-  readonly exhausted: boolean;
 }
 
 /** Times of one message, ms of the generator's clock since its command began. */

@@ -124,8 +124,13 @@ async function start(
     const log = openSync(`${home}.log`, "w");
     return spawn(binary, ["start", "--home", home], { stdio: ["ignore", log, log] });
   });
+  const endAtOnce = () => {
+    for (const each of processes) each.kill("SIGKILL");
+  };
+  process.once("exit", endAtOnce);
   const close = async () => {
     await Promise.all(processes.map(end));
+    process.removeListener("exit", endAtOnce);
     rmSync(own, { recursive: true, force: true });
   };
   try {
@@ -186,11 +191,11 @@ async function ask(port: number, method: string, signal: AbortSignal): Promise<u
   return (await fetch(`http://127.0.0.1:${port}/${method}`, { signal })).json();
 }
 
-async function end(process: ChildProcess): Promise<void> {
-  if (process.exitCode !== null || process.signalCode !== null) return;
-  const gone = new Promise((resolve) => process.once("exit", resolve));
-  process.kill("SIGTERM");
-  const late = setTimeout(() => process.kill("SIGKILL"), 8_000);
+async function end(node: ChildProcess): Promise<void> {
+  if (node.exitCode !== null || node.signalCode !== null) return;
+  const gone = new Promise((resolve) => node.once("exit", resolve));
+  node.kill("SIGTERM");
+  const late = setTimeout(() => node.kill("SIGKILL"), 8_000);
   await gone;
   clearTimeout(late);
 }

@@ -26,9 +26,9 @@ export const usage = `npm run bench -- [options]
   --figure a,b,…    which figures (default: all, a to f; with --peer those it can do: a,b,c,f)
   --peer cometbft   builds it (needs Go) and measures it in turns with this project, doing the same work
   --runs N          runs of each, every one on a fresh chain (default 3)
-  --seconds S       measured time of a run (default 20)
-  --warmup S        before it, not counted (default: half of it, 3 to 10)
-  --soak MINUTES    measured time of figure (e) (default 1; 10 shows whether memory stays flat)
+  --seconds S       measured time of a load (default 10)
+  --warmup S        before it, not counted (default 8)
+  --soak MINUTES    measured time of figure (e) (default 0.5; 10 shows whether memory stays flat)
   --json FILE       writes everything that was measured
   --write FILE      puts the table into this Markdown file, between its two "bench" comments
   --directory DIR   where the validators keep their data (default .bench): a disk, not memory
@@ -52,9 +52,9 @@ export function parseOptions(args: readonly string[]): ParsedOptions {
   const figures = values.figure?.split(",").map((letter) => letter.trim()) ?? all;
   const unknown = figures.find((letter) => !letters.some((known) => known === letter));
   if (unknown !== undefined) return { kind: "wrong", reason: `no figure ${unknown}: there are ${letters.join(", ")}` };
-  const [runs, seconds, soak] = [Number(values.runs), Number(values.seconds), Number(values.soak)];
+  const [runs, seconds, warmup] = [Number(values.runs), Number(values.seconds), Number(values.warmup)];
+  const soak = Number(values.soak);
   const portBase = Number(values["port-base"]);
-  const warmup = values.warmup === undefined ? Math.min(10, Math.max(3, seconds / 2)) : Number(values.warmup);
   if (!Number.isInteger(runs) || runs < 1) return { kind: "wrong", reason: "--runs is a whole number from 1 on" };
   if (!(seconds > 0) || !(warmup >= 0) || !(soak > 0))
     return { kind: "wrong", reason: "--seconds, --warmup and --soak are positive numbers" };
@@ -83,9 +83,9 @@ function read(args: readonly string[]) {
       figure: { type: "string" },
       peer: { type: "string" },
       runs: { type: "string", default: "3" },
-      seconds: { type: "string", default: "20" },
-      warmup: { type: "string" },
-      soak: { type: "string", default: "1" },
+      seconds: { type: "string", default: "10" },
+      warmup: { type: "string", default: "8" },
+      soak: { type: "string", default: "0.5" },
       json: { type: "string" },
       write: { type: "string" },
       directory: { type: "string", default: ".bench" },

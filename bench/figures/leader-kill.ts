@@ -7,7 +7,8 @@ import { sound, withoutSamples } from "./saturation.ts";
 const perSecond = 100;
 /** Latency of the healthy swarm is taken from the last seconds before the kill. */
 const healthyMs = 5_000;
-const warmupMs = 3_000 + healthyMs;
+/** Longer than elsewhere, and fixed: a baseline that is not warm yet would flatter what follows. */
+const warmupMs = 10_000 + healthyMs;
 const deadMs = 20_000;
 
 export const leaderKill: Figure = {

@@ -70,6 +70,7 @@ export async function createCometEngine(target: CometTarget, refused: (reason: s
   const takenBy = new Map<string, Node>();
   let turn = 0;
   let retries = 0;
+  let readTo = 0;
 
   const nodes = await Promise.all(target.urls.map(openNode));
   const alive = () => nodes.filter((node) => node.alive);
@@ -131,11 +132,13 @@ export async function createCometEngine(target: CometTarget, refused: (reason: s
     node.socket.send(new Uint8Array(message.body));
   }
 
-  /** Heights of the run's transactions, by key. */
+  /** Heights of the transactions of blocks that were not read before, by key. */
   async function ordered(): Promise<ReadonlyMap<string, number>> {
     const [node] = alive();
     const heights = new Map<string, number>();
     for (const height of node?.announced.keys() ?? []) {
+      if (height <= readTo) continue;
+      readTo = height;
       const response = await fetch(`${node?.http}/block?height=${height}`);
       for (const tx of blockSchema.parse(await response.json()).result.block.data.txs)
         heights.set(Buffer.from(tx, "base64").toString("latin1", 0, keyLength), height);

@@ -35,6 +35,8 @@ async function bench(options: BenchOptions): Promise<number> {
     );
     return 2;
   }
+  // An error before anything is measured, not after.
+  if (options.write !== undefined) replaceTable(readFileSync(options.write, "utf8"), "", options.peer);
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   process.once("SIGTERM", () => stop.abort());
@@ -59,16 +61,7 @@ async function bench(options: BenchOptions): Promise<number> {
   });
 
   const startedAt = new Date().toISOString();
-  const runs: RunRecord[] = [];
-  for (let run = 1; run <= options.runs; run++)
-    // Who goes first changes with the run: neither always finds the warmer machine.
-    for (const figure of figures.filter(({ letter }) => options.figures.includes(letter)))
-      for (const context of run % 2 === 1 ? contexts : contexts.toReversed()) {
-        if (!context.system.figures.includes(figure.letter)) continue;
-        runs.push(await measure(figure, run, context));
-        if (stop.signal.aborted) return 130;
-      }
-
+  const runs = await measureAll(options, contexts, stop.signal);
   const report: Report = {
     startedAt,
     systems: systems
@@ -83,10 +76,31 @@ async function bench(options: BenchOptions): Promise<number> {
   };
   const text = render(report);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  console.log(text);
+  // What was cut short is for the reader of the terminal, not for the document.
+  if (stop.signal.aborted) return 130;
   if (options.write !== undefined)
     writeFileSync(options.write, replaceTable(readFileSync(options.write, "utf8"), text, options.peer));
-  console.log(text);
   return runs.some(({ failed }) => failed !== undefined) ? 1 : 0;
+}
+
+/** Every run of every figure and system, until it is stopped. */
+async function measureAll(
+  { runs, figures: letters }: BenchOptions,
+  contexts: readonly RunContext[],
+  signal: AbortSignal,
+): Promise<readonly RunRecord[]> {
+  const records: RunRecord[] = [];
+  for (let run = 1; run <= runs; run++)
+    // Who goes first changes with the run: neither always finds the warmer machine.
+    for (const figure of figures.filter(({ letter }) => letters.includes(letter)))
+      for (const context of run % 2 === 1 ? contexts : contexts.toReversed()) {
+        if (!context.system.figures.includes(figure.letter)) continue;
+        const record = await measure(figure, run, context);
+        if (signal.aborted) return records;
+        records.push(record);
+      }
+  return records;
 }
 
 /** One run of one figure. One that fails is told and not counted: the others keep what they measured. */

@@ -1,5 +1,5 @@
 /** The load generator: a process of its own, told what to do over the channel to its parent (`protocol.ts`). */
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import { createCometEngine, createCometMessageMaker } from "../peers/cometbft/load.ts";
 import { percentiles } from "../statistics.ts";
 import { createEngine, type Engine, type Flight } from "./engine.ts";
@@ -10,8 +10,9 @@ import type { LoadCommand, LoadEvent, LoadResult } from "./protocol.ts";
 /** After the last message was sent, ms. */
 const drainMs = 30_000;
 
+/** Who does not listen any more is about to end this process. */
 const tell = (event: LoadEvent): void => {
-  process.send?.(event);
+  process.send?.(event, undefined, undefined, () => {});
 };
 const fail = (reason: string): void => tell({ kind: "failed", reason });
 
@@ -29,7 +30,7 @@ async function perform(command: LoadCommand): Promise<void> {
       await connect(command);
       return tell({ kind: "ready" });
     case "prepare":
-      prepare(command);
+      await prepare(command);
       return tell({ kind: "ready" });
     case "closed":
       return measure((running, interval) => closedLoop(running, supply, command.window, command, interval), "settled");
@@ -44,13 +45,15 @@ async function perform(command: LoadCommand): Promise<void> {
 }
 
 /** What is left of an earlier load is given up. */
-function prepare(command: Extract<LoadCommand, { kind: "prepare" }>): void {
+async function prepare(command: Extract<LoadCommand, { kind: "prepare" }>): Promise<void> {
   prepared.length = 0;
   payments = command.payments;
   for (let bytes = 0; prepared.length < command.messages && bytes < mostPrepared; ) {
     const message = connected(make)(payments);
     bytes += message.body.length;
     prepared.push(message);
+    // Connections stay open only while their pings are answered.
+    if (prepared.length % 64 === 0) await turn();
   }
 }
 

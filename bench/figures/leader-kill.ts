@@ -5,6 +5,8 @@ import { type Figure, type Measurement, onFreshChain } from "./figure.ts";
 import { sound, withoutSamples } from "./saturation.ts";
 
 const perSecond = 100;
+/** Validators that are listened to: F + 1 of them live on, whoever of them dies. More would cost what is measured. */
+const watched = 3;
 /** Latency of the healthy swarm is taken from the last seconds before the kill. */
 const healthyMs = 5_000;
 /** Longer than elsewhere, and fixed: a baseline that is not warm yet would flatter what follows. */
@@ -15,7 +17,7 @@ export const leaderKill: Figure = {
   letter: "f",
   title: `the leader is killed under ${perSecond} messages/s`,
   async run(context) {
-    return onFreshChain(context, { watch: 4, finality: true }, async (chain, load) => {
+    return onFreshChain(context, { watch: watched, finality: true }, async (chain, load) => {
       await load.prepare(((warmupMs + deadMs) / 1000) * perSecond + 1, 1);
       let victim: Promise<string> | undefined;
       const result = await load.run(

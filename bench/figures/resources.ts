@@ -36,7 +36,7 @@ export const resources: Figure = {
       const over = new AbortController();
       let before: Promise<readonly Usage[]> | undefined;
       let after: Promise<readonly Usage[]> | undefined;
-      const result = await load.run(
+      const offered = load.run(
         { kind: "open", perSecond: rate, ...times },
         {
           measuring: () => {
@@ -49,6 +49,8 @@ export const resources: Figure = {
           },
         },
       );
+      // A load that fails is never over by itself, and its timer would keep the benchmark alive.
+      const result = await offered.finally(() => over.abort());
       sound(result);
       const [from, to] = [await before, await after];
       if (!from || !to) throw new Error("nothing was measured");

@@ -60,6 +60,8 @@ export function createSubmitter(url: string): Submitter {
       stream.on("error", (error) => lost(error.message));
       stream.on("close", () => lost("the stream closed without an answer"));
       stream.on("end", () => {
+        // A stream that was reset ends too, without an answer: the message may have arrived, and the same bytes may go again.
+        if (status === 0) return lost("the stream ended without an answer");
         const bytes = Buffer.concat(chunks);
         if (status !== 200) return answer(failure(status, retryAfter, bytes.toString("utf8")));
         const response = fromBinary(SubmitResponseSchema, bytes);

@@ -1,0 +1,82 @@
+/** Pods of an old revision are replaced one at a time: broken ones first, then the cheapest, halted by the first that does not come back. */
+import type { Chain, Voting } from "./chain.ts";
+import { act, type Decision, wait } from "./decisions.ts";
+import { byName, type Facts, type Identity, type Seat } from "./facts.ts";
+import { isKept } from "./repair.ts";
+import type { Pod } from "./snapshot.ts";
+
+interface Outdated {
+  readonly seat: Seat;
+  readonly identity: Identity;
+  readonly pod: Pod;
+  readonly power: number;
+  readonly voting: Voting;
+}
+
+export function planRollout(facts: Facts): readonly Decision[] {
+  const { chain, desired } = facts;
+  const voters = chain ? outdatedVoters(facts, chain) : [];
+  // Who does not vote can be replaced at any time.
+  const others = facts.identities.flatMap((identity) => {
+    const { name, pod, named } = identity;
+    if (!pod || named || !isOutdated(pod, desired.podRevision) || !isKept(facts, identity)) return [];
+    const message = `${name} runs another revision than the spec's and has no vote.`;
+    return [act("Rollout", { kind: "delete-pod", identity: name, uid: pod.uid, reason: "RevisionOutdated", message })];
+  });
+  const halted = chain ? haltedBy(facts, chain) : undefined;
+  return [...others, ...voters.map((each) => (halted && each.voting !== "no" ? halted : restart(each)))];
+}
+
+const isOutdated = (pod: Pod, revision: string) => pod.revision !== revision && !pod.deleting && pod.state !== "ended";
+
+function outdatedVoters({ seats, desired }: Facts, chain: Chain): readonly Outdated[] {
+  const order: Readonly<Record<Voting, number>> = { no: 0, unknown: 1, yes: 2 };
+  return seats
+    .flatMap((seat): Outdated[] => {
+      const { member, holder } = seat;
+      if (!member || !holder?.pod || !isOutdated(holder.pod, desired.podRevision)) return [];
+      const voting = isBroken(holder) ? "no" : (chain.voting.get(member.id) ?? "unknown");
+      return [{ seat, identity: holder, pod: holder.pod, power: member.power, voting }];
+    })
+    .toSorted(
+      (a, b) => order[a.voting] - order[b.voting] || a.power - b.power || byName(a.identity.name, b.identity.name),
+    );
+}
+
+/** Its kubelet says that it is not ready and it does not say that it votes: its fix needs nobody's report. */
+export const isBroken = ({ pod, report }: Identity) => pod !== undefined && !pod.ready && report?.voting !== true;
+
+function restart({ seat, identity, pod, power, voting }: Outdated): Decision {
+  const message = `${identity.name} runs another revision than the spec's${voting === "no" ? " and does not vote" : ""}.`;
+  return {
+    kind: "claim",
+    topic: "Rollout",
+    reason: "RevisionOutdated",
+    message,
+    claim: {
+      id: `restart ${identity.name} ${pod.uid}`,
+      purpose: "restart",
+      seats: [seat.id],
+      identities: [identity.name],
+      power: voting === "no" ? 0 : power,
+      podUid: pod.uid,
+      transaction: undefined,
+    },
+    steps: () => [{ kind: "delete-pod", identity: identity.name, uid: pod.uid, reason: "RevisionOutdated", message }],
+  };
+}
+
+/** An updated pod that does not vote stops the rollout: the fault may be the update's. */
+function haltedBy({ seats, desired }: Facts, chain: Chain): Decision | undefined {
+  const bad = seats.find(
+    ({ member, holder }) =>
+      member !== undefined && holder?.pod?.revision === desired.podRevision && chain.voting.get(member.id) !== "yes",
+  );
+  return bad?.holder
+    ? wait(
+        "Rollout",
+        "UpdatedPodNotVoting",
+        `${bad.holder.name} runs the new revision and is not seen voting. The rollout goes on when it votes; if the new revision is at fault, correct the spec.`,
+      )
+    : undefined;
+}

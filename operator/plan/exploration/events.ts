@@ -1,0 +1,270 @@
+/** What may happen to a world without the operator: progress that comes by itself, faults, and people changing their mind. */
+import { execute } from "./perform.ts";
+import { copy, type ModelRegion, nodeOf, now, type Scene, tick, votes, votingPower, type World } from "./world.ts";
+
+export interface Event {
+  readonly label: string;
+  readonly kind: "progress" | "heal" | "time" | "fault" | "change";
+  readonly next: World;
+  /** A rule that the event itself showed to be broken. */
+  readonly breach: string | undefined;
+}
+
+export interface Bounds {
+  /** Faults on one path. */
+  readonly faults: number;
+  /** Changes of the spec on one path. */
+  readonly changes: number;
+}
+
+/** Every event possible in a world, in a fixed order. */
+export function events(world: World, scene: Scene, bounds: Bounds): readonly Event[] {
+  if (world.gone) return [];
+  return [
+    ...progress(world, scene),
+    ...heals(world),
+    ...time(world),
+    ...(world.faults < bounds.faults ? faults(world) : []),
+    ...(world.changes < bounds.changes ? changes(world, scene) : []),
+  ];
+}
+
+type Edit = (world: World) => string | undefined;
+
+function event(world: World, kind: Event["kind"], label: string, edit: Edit): Event {
+  const next = copy(world);
+  const breach = edit(next);
+  if (kind === "fault") next.faults += 1;
+  return { label, kind, next, breach };
+}
+
+/** What the cluster, the processes and the chain do by themselves. */
+export function progress(world: World, scene: Scene): readonly Event[] {
+  const found: Event[] = [];
+  const add = (label: string, edit: Edit) => found.push(event(world, "progress", label, edit));
+  for (const [r, region] of world.regions.entries()) {
+    for (const [i, pod] of region.pods.entries()) {
+      if (pod.state === "unscheduled" && !pod.deleting && freeNode(region))
+        add(`${pod.name} starts`, (next) => start(next, next.regions[r] as ModelRegion, i));
+      const node = nodeOf(region, pod.node);
+      if (pod.state === "running" && pod.deleting && node?.state === "up")
+        add(`${pod.name} ended`, (next) => end(next.regions[r] as ModelRegion, i));
+      const budget = region.budgets.find(({ name }) => name === pod.name);
+      if (pod.state === "running" && !pod.deleting && node?.cordoned && node.state === "up" && (!budget || budget.open))
+        add(`${pod.name} is evicted`, (next) => {
+          const evicted = next.regions[r]?.pods[i];
+          if (evicted) evicted.deleting = true;
+          return undefined;
+        });
+    }
+    for (const { name, deleting } of region.volumes)
+      if (deleting && region.pods.every((pod) => pod.name !== name))
+        add(`volume ${name} is gone`, (next) => dropVolume(next.regions[r] as ModelRegion, name));
+  }
+  return [...found, ...chainProgress(world, scene)];
+}
+
+const freeNode = (region: ModelRegion) =>
+  region.nodes
+    .filter(({ state, cordoned }) => state === "up" && !cordoned)
+    .toSorted((a, b) => load(region, a.name) - load(region, b.name))[0];
+const load = (region: ModelRegion, node: string) => region.pods.filter((pod) => pod.node === node).length;
+
+function start(world: World, region: ModelRegion, index: number): string | undefined {
+  const pod = region.pods[index];
+  const node = freeNode(region);
+  const volume = region.volumes.find(({ name }) => name === pod?.name);
+  if (!pod || !node) return undefined;
+  pod.node = node.name;
+  pod.state = "running";
+  if (!volume) {
+    // Its volume went before it could start: it waits for ever, not ready.
+    pod.healthy = false;
+    return undefined;
+  }
+  let breach: string | undefined;
+  if (volume.key === "") {
+    if (region.keyed.includes(pod.name)) breach = `a second key was made under the name ${pod.name}`;
+    volume.key = `key ${pod.name}`;
+    region.keyed = [...region.keyed, pod.name].sort();
+  }
+  const other = region.processes.find(({ key }) => key === volume.key);
+  if (other && mayMatter(world, volume.key)) breach = `${pod.name} runs twice, on ${other.node} and ${node.name}`;
+  region.processes.push({ identity: pod.name, seat: pod.seat, key: volume.key, node: node.name, podUid: pod.uid });
+  region.processes.sort((a, b) => (a.identity < b.identity ? -1 : 1));
+  return breach;
+}
+
+const mayMatter = (world: World, key: string) => key !== "" && (world.chain === undefined || !world.deleting);
+
+function end(region: ModelRegion, index: number): undefined {
+  const pod = region.pods[index];
+  if (!pod) return undefined;
+  pod.state = "ended";
+  region.processes = region.processes.filter(({ podUid }) => podUid !== pod.uid);
+  return undefined;
+}
+
+function dropVolume(region: ModelRegion, name: string): undefined {
+  region.volumes = region.volumes.filter((volume) => volume.name !== name);
+  return undefined;
+}
+
+function chainProgress(world: World, scene: Scene): readonly Event[] {
+  const { chain } = world;
+  if (!chain || votingPower(world, false) < quorumOf(world, scene)) return [];
+  if (chain.pending)
+    return [
+      event(world, "progress", `epoch ${chain.pending.epoch} begins`, ({ chain: next }) => {
+        if (!next?.pending) return undefined;
+        next.current = next.pending;
+        next.pending = undefined;
+        next.refused = [];
+        return undefined;
+      }),
+    ];
+  const set = execute(chain);
+  if (chain.mempool.length === 0) return [];
+  return [
+    event(world, "progress", `the chain takes up ${chain.mempool[0]?.id}`, ({ chain: next }) => {
+      next?.mempool.shift();
+      if (next && set) next.pending = set;
+      return undefined;
+    }),
+  ];
+}
+
+/** Q of the current set, by the model's own arithmetic. */
+export function quorumOf(world: World, scene: Scene): number {
+  const total = world.chain?.current.members.reduce((sum, { power }) => sum + power, 0) ?? 0;
+  const model = scene.specs[0]?.faultModel;
+  return total - Math.floor((total - 1) / (model === "Crash" ? 2 : 3));
+}
+
+/** Ends of faults that pass. */
+export function heals(world: World): readonly Event[] {
+  return world.regions.flatMap((region, r) => [
+    ...region.nodes.flatMap((node, i) => {
+      const mended = (next: World) => next.regions[r]?.nodes[i];
+      const back = event(world, "heal", `node ${node.name} is back`, (next) => {
+        const its = mended(next);
+        if (its) Object.assign(its, { state: "up", since: 0 });
+        return undefined;
+      });
+      const uncordoned = event(world, "heal", `node ${node.name} is uncordoned`, (next) => {
+        const its = mended(next);
+        if (its) its.cordoned = false;
+        return undefined;
+      });
+      return [
+        ...(node.state === "cut" || node.state === "hidden" ? [back] : []),
+        ...(node.cordoned ? [uncordoned] : []),
+      ];
+    }),
+    ...region.pods.flatMap((pod, i) =>
+      pod.state === "running" && !pod.healthy && region.processes.some(({ podUid }) => podUid === pod.uid)
+        ? [
+            event(world, "heal", `${pod.name} is ready again`, (next) => {
+              const its = next.regions[r]?.pods[i];
+              if (its) its.healthy = true;
+              return undefined;
+            }),
+          ]
+        : [],
+    ),
+    ...(region.mute.length > 0
+      ? [
+          event(world, "heal", `${region.name} reports again`, (next) => {
+            const its = next.regions[r];
+            if (its) its.mute = [];
+            return undefined;
+          }),
+        ]
+      : []),
+  ]);
+}
+
+/** What is recent becomes old. */
+export function time(world: World): readonly Event[] {
+  const text = JSON.stringify(world);
+  if (!text.includes(String(now))) return [];
+  const aged = JSON.parse(text.replaceAll(String(now), String(now - tick))) as World;
+  return [{ label: "time passes", kind: "time", next: aged, breach: undefined }];
+}
+
+function faults(world: World): readonly Event[] {
+  const found: Event[] = [];
+  const add = (label: string, edit: (next: World) => void) =>
+    found.push(
+      event(world, "fault", label, (next) => {
+        edit(next);
+        return undefined;
+      }),
+    );
+  for (const [r, region] of world.regions.entries()) {
+    const its = (next: World) => next.regions[r] as ModelRegion;
+    for (const [i, pod] of region.pods.entries()) {
+      if (pod.state !== "running" || nodeOf(region, pod.node)?.state !== "up") continue;
+      if (pod.healthy)
+        add(`${pod.name} is unready`, (next) => Object.assign(its(next).pods[i] ?? {}, { healthy: false }));
+      add(`${pod.name} dies`, (next) => end(its(next), i));
+      if (!pod.deleting)
+        add(`${pod.name} is force-deleted`, (next) => Object.assign(its(next).pods[i] ?? {}, { deleting: true }));
+      if (!region.mute.includes(pod.name)) add(`${pod.name} does not report`, (next) => its(next).mute.push(pod.name));
+    }
+    for (const [i, node] of region.nodes.entries()) {
+      if (node.state !== "up" || load(region, node.name) === 0) continue;
+      for (const state of ["cut", "hidden", "dead"] as const)
+        add(`node ${node.name} is ${state}`, (next) => {
+          Object.assign(its(next).nodes[i] ?? {}, { state, since: now });
+          if (state === "dead")
+            its(next).processes = its(next).processes.filter((process) => process.node !== node.name);
+        });
+      if (!node.cordoned)
+        add(`node ${node.name} is cordoned`, (next) => Object.assign(its(next).nodes[i] ?? {}, { cordoned: true }));
+    }
+    for (const { name, deleting } of region.volumes)
+      if (!deleting) add(`volume ${name} is lost`, (next) => dropVolume(its(next), name));
+  }
+  const { chain } = world;
+  const [transaction] = chain?.mempool ?? [];
+  if (transaction) {
+    add(`${transaction.id} is dropped`, (next) => next.chain?.mempool.shift());
+    add(`${transaction.id} is refused`, (next) => {
+      next.chain?.mempool.shift();
+      if (transaction.epoch === chain?.current.epoch) next.chain?.refused.push(transaction.id);
+    });
+  }
+  return found;
+}
+
+function changes(world: World, scene: Scene): readonly Event[] {
+  if (world.deleting) return [];
+  const found = scene.specs.flatMap((_, spec) =>
+    spec === world.spec
+      ? []
+      : [
+          event(world, "change", `spec ${spec}`, (next) => {
+            Object.assign(next, { spec, changes: next.changes + 1, generation: next.generation + 1 });
+            return undefined;
+          }),
+        ],
+  );
+  const deleted = event(world, "change", "the swarm is deleted", (next) => {
+    Object.assign(next, { deleting: true, changes: next.changes + 1 });
+    return undefined;
+  });
+  return scene.deletes ? [...found, deleted] : found;
+}
+
+/** Keys of members that cannot come back: their volume is gone. */
+export function lostPower(world: World): number {
+  const { chain } = world;
+  if (!chain) return 0;
+  const alive = world.regions.flatMap((region) =>
+    region.processes.filter((process) => votes(world, region, process)).map(({ key }) => key),
+  );
+  return chain.current.members
+    .filter(({ blsKey }) => !alive.includes(blsKey))
+    .reduce((sum, { power }) => sum + power, 0);
+}

@@ -1,0 +1,102 @@
+/** The model's observer: what the planner is shown of a world. */
+import type { Node, Pod, Report, Snapshot, Volume } from "../snapshot.ts";
+import { keysFor, type ModelProcess, type ModelRegion, nodeOf, now, type Scene, votes, type World } from "./world.ts";
+
+/** resourceVersions are contents here: equal content, equal version. */
+export const versionOf = (value: unknown): string => (value === undefined ? "" : JSON.stringify(value));
+
+export function observe(world: World, scene: Scene): Snapshot {
+  const region = world.regions.map((each) => observeRegion(world, each));
+  return {
+    swarm: { generation: world.generation, deleting: world.deleting, finalizer: world.finalizer },
+    memory: world.memory,
+    conditions: [],
+    pods: region.flatMap(({ pods }) => pods),
+    volumes: region.flatMap(({ volumes }) => volumes),
+    services: world.services,
+    secrets: scene.specs[world.spec]?.secrets ?? [],
+    budgets: region.flatMap(({ budgets }) => budgets),
+    nodes: region.flatMap(({ nodes }) => nodes),
+    genesis: world.chain && { set: world.chain.genesis },
+    permit: world.permit && { ...world.permit, version: versionOf(world.permit) },
+    permitVersion: versionOf(world.permit),
+    reports: reportsOf(world),
+  };
+}
+
+function observeRegion(world: World, region: ModelRegion) {
+  return {
+    pods: region.pods.map(({ healthy, node, ...pod }): Pod => {
+      const up = nodeOf(region, node)?.state === "up";
+      return { ...pod, node: node === "" ? undefined : node, ready: pod.state === "running" && healthy && up };
+    }),
+    volumes: region.volumes.map(
+      ({ recorded, key, genesis: _, pods: __, ...volume }): Volume => ({
+        ...volume,
+        keys: recorded ? keysFor(key) : undefined,
+        state: "present",
+        node: undefined,
+      }),
+    ),
+    budgets: region.budgets.map((budget) => ({ ...budget, version: versionOf(budget) })),
+    nodes: region.nodes.map(
+      ({ name, state, cordoned, since }): Node => ({
+        name,
+        region: region.name,
+        zone: region.name,
+        reachable: state === "up",
+        unreachableSince: state === "up" ? undefined : since,
+        cordoned,
+      }),
+    ),
+    world,
+  };
+}
+
+function reportsOf(world: World): readonly Report[] {
+  const voters = world.regions.flatMap((region) =>
+    region.processes.filter((process) => votes(world, region, process)).map(({ key }) => key),
+  );
+  const members = world.chain?.current.members ?? [];
+  const heard = members.filter(({ blsKey }) => voters.includes(blsKey)).map(({ id }) => id);
+  return world.regions.flatMap((region) =>
+    region.processes.flatMap((process) => {
+      const pod = region.pods.find(({ uid }) => uid === process.podUid);
+      const answers =
+        pod?.healthy && nodeOf(region, process.node)?.state === "up" && !region.mute.includes(process.identity);
+      return answers ? [reportOf(world, region, process, heard)] : [];
+    }),
+  );
+}
+
+function reportOf(world: World, region: ModelRegion, process: ModelProcess, heard: readonly string[]): Report {
+  const { chain } = world;
+  const volume = region.volumes.find(({ name, key }) => name === process.identity && key === process.key);
+  const admitted = chain?.current.learners.some(({ peerKey }) => peerKey === keysFor(process.key).peerKey);
+  const member = chain?.current.members.some(({ blsKey }) => blsKey === process.key);
+  const follows = chain !== undefined && volume?.genesis === true && (admitted || member);
+  const voting = votes(world, region, process);
+  return {
+    identity: process.identity,
+    podUid: process.podUid,
+    observedAt: now,
+    keys: { kind: "verified", value: keysFor(process.key) },
+    role: !volume ? "retired" : !volume.genesis ? "waiting" : member ? "validator" : "learner",
+    voting,
+    epoch: follows ? chain.current.epoch : 0,
+    view: 1,
+    height: follows ? { kind: "verified", value: 1_000 } : { kind: "absent" },
+    root: { kind: "absent" },
+    sets: follows
+      ? { kind: "verified", value: { current: chain.current, pending: chain.pending } }
+      : { kind: "absent" },
+    heard: heard.filter((id) => voting || !member || id !== ""),
+    outcomes:
+      follows && chain.refused.length > 0
+        ? {
+            kind: "verified",
+            value: chain.refused.map((id) => ({ id, outcome: "refused" as const, reason: "the model says so" })),
+          }
+        : { kind: "absent" },
+  };
+}

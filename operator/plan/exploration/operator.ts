@@ -1,0 +1,75 @@
+/** The operator in the model: observes, plans with the shipped planner, performs; and may stop after any action. */
+import { type Plan, plan } from "../plan.ts";
+import type { Memory } from "../snapshot.ts";
+import { quorumOf } from "./events.ts";
+import { observe } from "./observe.ts";
+import { perform } from "./perform.ts";
+import { copy, now, type Scene, votingPower, type World } from "./world.ts";
+
+export interface Act {
+  readonly label: string;
+  readonly next: World;
+  readonly breach: string | undefined;
+}
+
+export function planFor(world: World, scene: Scene): Plan {
+  const desired = scene.specs[world.spec] ?? scene.specs[0];
+  if (!desired) throw new Error("a scene has specs");
+  return plan(desired, observe(world, scene), now);
+}
+
+export const sameMemory = (a: Memory | undefined, b: Memory) => JSON.stringify(a) === JSON.stringify(b);
+
+/**
+ * Writes the status and performs the first `count` actions of a plan, which may have been made for an earlier world.
+ * An action that the API refuses ends the round. `lenient`: a fault came after the plan was made; then power that is
+ * taken while it came is nobody's error.
+ */
+export function perFirst(world: World, { actions, status }: Plan, count: number, scene: Scene, lenient: boolean): Act {
+  const next = copy(world);
+  next.memory = status.memory;
+  let breach: string | undefined;
+  let performed = 0;
+  for (const action of actions.slice(0, count)) {
+    const before = votingPower(next, true);
+    const result = perform(next, action);
+    breach ??= result.breach;
+    if (!result.changed) break;
+    performed += 1;
+    const after = votingPower(next, true);
+    const quorum = quorumOf(next, scene);
+    const excused = lenient || world.deleting || scene.specs[world.spec]?.hibernate === true;
+    if (after < before && after < quorum && !excused)
+      breach ??= `${action.kind} left ${after} of the ${quorum} power that a quorum needs`;
+    if (action.kind === "submit-governance") breach ??= weakens(next, action.transaction.id, scene, lenient);
+    if (next.regions.flatMap(({ budgets }) => budgets).filter(({ open }) => open).length > 1)
+      breach ??= "two budgets are open";
+  }
+  const label = `operator: ${["status", ...actions.slice(0, performed).map(({ kind, ...rest }) => `${kind} ${"identity" in rest ? rest.identity : ""}`.trim())].join(", ")}`;
+  return { label, next, breach };
+}
+
+/** The set that a transaction makes must have a quorum among those that vote now and stay. */
+function weakens(world: World, id: string, scene: Scene, lenient: boolean): string | undefined {
+  const { chain } = world;
+  const body = chain?.mempool.find((transaction) => transaction.id === id)?.body;
+  if (!chain || lenient || (body?.kind !== "set-members" && body?.kind !== "rotate-seat")) return undefined;
+  const after = copy(world);
+  if (!after.chain) return undefined;
+  const powers = new Map(
+    body.kind === "set-members"
+      ? body.members.map(({ keys, power }) => [keys.blsKey, power] as const)
+      : chain.current.members.map(
+          (member) => [member.id === body.seat ? body.keys.blsKey : member.blsKey, member.power] as const,
+        ),
+  );
+  const total = [...powers.values()].reduce((sum, power) => sum + power, 0);
+  const quorum = total - Math.floor((total - 1) / (scene.specs[0]?.faultModel === "Crash" ? 2 : 3));
+  const stay = chain.current.members.map((member) => ({
+    ...member,
+    power: Math.min(member.power, powers.get(member.blsKey) ?? 0),
+  }));
+  after.chain.current = { ...chain.current, members: stay };
+  const left = votingPower(after, true);
+  return left < quorum ? `"${id}" leaves ${left} of the ${quorum} power that the next set's quorum needs` : undefined;
+}

@@ -1,0 +1,71 @@
+/** The swarms that are explored. */
+import type { Desired } from "../desired.ts";
+import { progress } from "./events.ts";
+import { perFirst, planFor, sameMemory } from "./operator.ts";
+import { emptyWorld, type Scene, type World } from "./world.ts";
+
+/** A spec over regions `r0`, `r1`, … of these weights. */
+export function specOf(weights: readonly number[], replicas: number, change: Partial<Desired> = {}): Desired {
+  return {
+    name: "s",
+    faultModel: "Byzantine",
+    replicas,
+    regions: weights.map((weight, i) => ({ name: `r${i}`, weight, zones: [] })),
+    surviveRegionLoss: true,
+    members: [],
+    parameters: { epochBlocks: 100 },
+    requiredRegions: {},
+    podRevision: "a",
+    allowSettlementPause: true,
+    retainPolicy: "Delete",
+    paused: false,
+    hibernate: false,
+    secrets: [],
+    identityTimeout: 300_000,
+    ...change,
+  };
+}
+
+const equal = (regions: number, weight: number) => Array.from({ length: regions }, () => weight);
+
+/** Scenes by name: `seats` from 4 to 7, equal and unequal powers. */
+export function scenesOf(seats: number): readonly Scene[] {
+  const weights = equal(4, 2);
+  const base = specOf(weights, seats);
+  const scene = (name: string, specs: readonly Desired[], deletes = false): Scene => ({
+    name,
+    specs,
+    nodes: 2,
+    deletes,
+  });
+  return [
+    scene("repair", [base]),
+    scene("rollout", [base, { ...base, podRevision: "b" }]),
+    scene("scale", [base, { ...base, replicas: seats + 1 }]),
+    scene(
+      "parameters and sleep",
+      [base, { ...base, parameters: { epochBlocks: 200 } }, { ...base, hibernate: true }],
+      true,
+    ),
+    scene("unequal", [
+      specOf([3, 2, 2, 2, 2], Math.max(5, seats)),
+      specOf([3, 2, 2, 2, 2], Math.max(5, seats), { podRevision: "b" }),
+    ]),
+  ];
+}
+
+/** The scene's first spec, brought up without faults. */
+export function running(scene: Scene): World {
+  let world = emptyWorld(scene);
+  for (let round = 0; round < 500; round += 1) {
+    const plan = planFor(world, scene);
+    if (plan.actions.length > 0 || !sameMemory(world.memory, plan.status.memory)) {
+      world = perFirst(world, plan, plan.actions.length, scene, true).next;
+      continue;
+    }
+    const [step] = progress(world, scene);
+    if (!step) return world;
+    world = step.next;
+  }
+  throw new Error(`scene ${scene.name} does not start`);
+}

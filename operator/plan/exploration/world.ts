@@ -1,0 +1,208 @@
+/**
+ * A model of the world the planner acts on: objects, processes, nodes, chain. Small, exact about what may go wrong, and
+ * independent of the planner's own reasoning. Time is one constant moment; what is stored of the past is recent or old.
+ */
+import type { Desired } from "../desired.ts";
+import type { Memory, Permit, PublicKeys, ValidatorSet } from "../snapshot.ts";
+import type { Transaction } from "../transactions.ts";
+
+/** The moment every snapshot is taken, ms. */
+export const now = 1_800_000_000_000;
+/** One step of time: longer than every timeout of the planner. */
+export const tick = 900_000;
+
+export interface ModelPod {
+  name: string;
+  seat: string;
+  generation: number;
+  uid: string;
+  revision: string;
+  node: string;
+  state: "unscheduled" | "running" | "ended";
+  /** False: it runs and neither is ready nor votes. */
+  healthy: boolean;
+  deleting: boolean;
+}
+
+export interface ModelVolume {
+  name: string;
+  seat: string;
+  generation: number;
+  uid: string;
+  /** Recorded on the object. */
+  recorded: boolean;
+  /** Created inside; "" before a process ran on it. */
+  key: string;
+  genesis: boolean;
+  deleting: boolean;
+  /** Pods made for it so far, modulo 4: names the next uid. */
+  pods: number;
+}
+
+export interface ModelProcess {
+  identity: string;
+  seat: string;
+  key: string;
+  node: string;
+  podUid: string;
+}
+
+export interface ModelNode {
+  name: string;
+  /** `up`; `cut`: from control plane and peers; `hidden`: from the control plane alone; `dead`: nothing runs. */
+  state: "up" | "cut" | "hidden" | "dead";
+  cordoned: boolean;
+  /** ms, when not up. */
+  since: number;
+}
+
+/** Everything of one region: what symmetric regions are merged by. */
+export interface ModelRegion {
+  name: string;
+  nodes: ModelNode[];
+  pods: ModelPod[];
+  volumes: ModelVolume[];
+  processes: ModelProcess[];
+  budgets: { name: string; open: boolean }[];
+  /** Identities whose reports do not arrive. */
+  mute: string[];
+  /** Identities that ever had a key. */
+  keyed: string[];
+}
+
+export interface World {
+  spec: number;
+  generation: number;
+  faults: number;
+  changes: number;
+  finalizer: boolean;
+  deleting: boolean;
+  /** The object itself is gone. */
+  gone: boolean;
+  memory: Memory | undefined;
+  services: string[];
+  regions: ModelRegion[];
+  chain: ModelChain | undefined;
+  permit: Omit<Permit, "version"> | undefined;
+}
+
+export interface ModelChain {
+  /** Genesis set as written. */
+  genesis: ValidatorSet;
+  current: ValidatorSet;
+  pending: ValidatorSet | undefined;
+  mempool: Transaction[];
+  /** Ids of transactions refused in this epoch. */
+  refused: string[];
+}
+
+/** A swarm to explore: specs it may be changed between, the first is the start. */
+export interface Scene {
+  readonly name: string;
+  readonly specs: readonly Desired[];
+  /** Nodes of each region. */
+  readonly nodes: number;
+  /** Deleting the object counts as a change of spec. */
+  readonly deletes: boolean;
+}
+
+export function emptyWorld(scene: Scene): World {
+  const regions = new Set(scene.specs.flatMap((spec) => spec.regions.map(({ name }) => name)));
+  return {
+    spec: 0,
+    generation: 1,
+    faults: 0,
+    changes: 0,
+    finalizer: false,
+    deleting: false,
+    gone: false,
+    memory: undefined,
+    services: [],
+    regions: [...regions].map((name) => ({
+      name,
+      nodes: Array.from({ length: scene.nodes }, (_, i) => ({
+        name: `${name}-n${i}`,
+        state: "up",
+        cordoned: false,
+        since: 0,
+      })),
+      pods: [],
+      volumes: [],
+      processes: [],
+      budgets: [],
+      mute: [],
+      keyed: [],
+    })),
+    chain: undefined,
+    permit: undefined,
+  };
+}
+
+export const copy = (world: World): World => JSON.parse(JSON.stringify(world)) as World;
+
+export const keysFor = (key: string): PublicKeys => ({
+  blsKey: key,
+  peerKey: `peer ${key}`,
+  proofOfPossession: `proof ${key}`,
+});
+
+export const regionOf = (world: World, identityOrSeat: string): ModelRegion => {
+  const region = world.regions.find(({ name }) => identityOrSeat.includes(`-${name}-`));
+  if (!region) throw new Error(`no region of ${identityOrSeat}`);
+  return region;
+};
+
+export const nodeOf = (region: ModelRegion, name: string) => region.nodes.find((node) => node.name === name);
+
+/** A process signs votes: its key is in the set, its volume is there, it is healthy, and peers hear it. */
+export function votes(world: World, region: ModelRegion, process: ModelProcess): boolean {
+  const { chain } = world;
+  if (!chain?.current.members.some(({ blsKey }) => blsKey === process.key)) return false;
+  const node = nodeOf(region, process.node);
+  if (node?.state === "cut" || node?.state === "dead") return false;
+  const volume = region.volumes.find(({ name, key }) => name === process.identity && key === process.key);
+  if (!volume?.genesis) return false;
+  const pod = region.pods.find(({ uid }) => uid === process.podUid);
+  return pod === undefined || pod.healthy;
+}
+
+/** Power that votes; `staying`: without what the operator has sent away or opened the budget of. */
+export function votingPower(world: World, staying: boolean): number {
+  const { chain } = world;
+  if (!chain) return 0;
+  let sum = 0;
+  for (const region of world.regions)
+    for (const process of region.processes) {
+      if (!votes(world, region, process)) continue;
+      const pod = region.pods.find(({ uid }) => uid === process.podUid);
+      const leaves = pod?.deleting || region.budgets.some(({ name, open }) => open && name === process.identity);
+      if (staying && leaves) continue;
+      sum += chain.current.members.find(({ blsKey }) => blsKey === process.key)?.power ?? 0;
+    }
+  return sum;
+}
+
+/**
+ * The world as a string, the same for worlds that differ only in which of several equal regions is which: regions are
+ * sorted by what is in them and what points at them, then renamed by their place.
+ */
+export function canonical(world: World, weights: ReadonlyMap<string, number>): string {
+  const { regions, ...rest } = world;
+  const global = JSON.stringify(rest);
+  const signed = regions.map((region) => {
+    const own = JSON.stringify(region).replaceAll(region.name, "*");
+    const seen = [...global.matchAll(/r\d+/g)].map((match) => (match[0] === region.name ? "*" : "r")).join("");
+    return { name: region.name, text: `${weights.get(region.name)} ${own} ${seen}`, own };
+  });
+  signed.sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
+  const names = new Map(signed.map(({ name }, i) => [name, `q${i}`]));
+  return canonicalGlobal(rest, names) + signed.map(({ own }) => own).join("\n");
+}
+
+/** Lists whose order means nothing are sorted after renaming. */
+function canonicalGlobal(rest: Omit<World, "regions">, names: ReadonlyMap<string, string>): string {
+  const renamed = JSON.stringify(rest).replaceAll(/r\d+/g, (name) => names.get(name) ?? name);
+  return JSON.stringify(JSON.parse(renamed), (_, value: unknown) =>
+    Array.isArray(value) ? value.map((each) => JSON.stringify(each)).sort() : value,
+  );
+}

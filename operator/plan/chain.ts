@@ -117,7 +117,9 @@ function judge(
   // Heard by more than F: one of them is correct. From a pod we can ask, its own word is wanted too: it may have restarted.
   const asked = pod !== undefined && reachable(pod, snapshot);
   const answers = own?.voting === true && own.role === "validator" && (pod === undefined || pod.ready);
-  if (heard > fault && (!asked || answers)) return "yes";
+  // What is being deleted may end at any moment.
+  const stays = pod === undefined || !pod.deleting;
+  if (heard > fault && stays && (!asked || answers)) return "yes";
   return "unknown";
 }
 

@@ -9,8 +9,6 @@ import type { MemberChange, TransactionBody } from "./transactions.ts";
 
 /** A learner this many blocks behind the newest proven height has caught up. */
 export const maxLearnerLag = 64;
-/** A transaction that no block has taken up is handed over again after this long, ms. */
-const resubmitAfter = 30_000;
 /** What the chain refused is asked again after this long, or at once when the spec changed, ms. */
 const refusalPause = 600_000;
 
@@ -47,27 +45,6 @@ export function membershipClaim(wish: MembershipWish): Decision {
     },
     steps: () => [],
   };
-}
-
-/** Hands the permit's transaction to the validators, again when nothing came of it. */
-export function planSubmission({ snapshot, chain, now }: Facts): readonly Decision[] {
-  const { permit } = snapshot;
-  const transaction = permit?.transaction;
-  if (!permit || !transaction || !chain || chain.epoch !== transaction.epoch || chain.state !== "current") return [];
-  if (permit.submittedAt !== undefined && now - permit.submittedAt < resubmitAfter) return [];
-  return [
-    {
-      kind: "act",
-      topic: "Membership",
-      action: {
-        kind: "submit-governance",
-        transaction,
-        version: permit.version,
-        reason: permit.submittedAt === undefined ? "PermitTaken" : "NotYetExecuted",
-        message: `Asks the chain for: ${transaction.id}.`,
-      },
-    },
-  ];
 }
 
 /** Why nothing can be asked of the chain now. */

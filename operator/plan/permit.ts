@@ -12,6 +12,8 @@ import { faultPower } from "./placement.ts";
 import { isBroken } from "./rollout.ts";
 import type { Claimed, Permit, RefusedTransaction, SetMember } from "./snapshot.ts";
 
+/** A transaction that no block has taken up is handed over again after this long, ms. */
+const resubmitAfter = 30_000;
 /** How long the permit waits for a recovery before a seat seen down counts as failed, ms. */
 export const recoveryTimeout = 300_000;
 
@@ -50,20 +52,33 @@ const behind = (claim: Claim, first: Pick<Claimed, "id">): Wait => ({
 function pursue(facts: Facts, permit: Permit, claims: readonly Claim[]): Spending {
   const granted = claims.find(({ claim }) => claim.id === permit.id);
   const waits = claims.filter((each) => each !== granted).map((each) => behind(each, permit));
-  const open = granted ? { done: false, message: granted.message } : settled(facts, permit);
+  // Between the taking and the act something may have failed: it is spent first, and the permit goes back unused.
+  const obstacle = granted && obstacleTo(facts, granted.claim);
+  const wanted = granted !== undefined && obstacle === undefined;
+  const open = wanted && !isSubmitted(permit) ? held(granted.message) : settled(facts, permit);
   if (open.done) {
     const { id, version } = permit;
     return { actions: [{ kind: "clear-permit", id, version, reason: "Settled", message: open.message }], waits };
   }
   const own: Wait = { kind: "wait", topic: "Permit", reason: "PermitHeld", message: open.message };
-  // Between the taking and the act something may have failed: it is spent first.
-  const obstacle = granted && obstacleTo(facts, granted.claim);
-  if (granted && obstacle)
-    return {
-      actions: [],
-      waits: [own, { ...granted, kind: "wait", reason: obstacle.reason, message: obstacle.message }, ...waits],
-    };
-  return { actions: granted?.steps(permit) ?? [], waits: [own, ...waits] };
+  const blocked: readonly Wait[] = granted && obstacle ? [{ kind: "wait", topic: granted.topic, ...obstacle }] : [];
+  const steps = wanted || isSubmitted(permit) ? submission(facts, permit) : [];
+  return { actions: [...steps, ...(wanted ? granted.steps(permit) : [])], waits: [own, ...blocked, ...waits] };
+}
+
+const isSubmitted = ({ submittedAt }: Permit) => submittedAt !== undefined;
+
+/**
+ * Hands the permit's transaction to the validators, again when nothing came of it: once said it may be executed at any
+ * time of its epoch, so that saying it again risks nothing and not saying it could leave the permit held for ever.
+ */
+function submission({ chain, now }: Facts, permit: Permit): readonly Action[] {
+  const { transaction, submittedAt, version } = permit;
+  if (!transaction || chain?.epoch !== transaction.epoch || chain.state !== "current" || chain.pending) return [];
+  if (submittedAt !== undefined && now - submittedAt < resubmitAfter) return [];
+  const reason = submittedAt === undefined ? "PermitTaken" : "NotYetExecuted";
+  const message = `Asks the chain for: ${transaction.id}.`;
+  return [{ kind: "submit-governance", transaction, version, reason, message }];
 }
 
 interface Settling {
@@ -84,7 +99,7 @@ function settled(facts: Facts, permit: Permit): Settling {
 
 function settledOnChain(facts: Facts, chain: Chain, permit: Permit, epoch: number): Settling {
   if (permit.submittedAt === undefined && chain.epoch <= epoch)
-    return done(`"${permit.id}" is no longer wanted and was never submitted.`);
+    return done(`"${permit.id}" was never submitted, and is not wanted now or not affordable.`);
   if (refusalOf(facts)) return done(`The chain refused "${permit.id}".`);
   if (chain.epoch <= epoch || !chain.trusted)
     return held(`"${permit.id}" was submitted; a quorum's reports are to show the epoch after ${epoch}.`);
@@ -104,17 +119,13 @@ function settledPod(facts: Facts, chain: Chain, permit: Permit): Settling {
   if (facts.snapshot.budgets.some((budget) => budget.name === identity && budget.open))
     return held(`The budget of ${identity} closes first.`);
   if (!seat?.member || seat.holder?.name !== identity) return done(`${identity} holds no seat any more.`);
-  if (seat.holder.pod?.deleting && seat.holder.pod.state !== "ended" && chain.voting.get(id) === "yes")
-    return held(`${identity} is about to end.`);
   const open = unrecovered(facts, chain, permit, id);
   return open ? held(open) : done(`${identity} votes again, or is known to be down.`);
 }
 
-/** Why the seat's power is not accounted for yet; undefined when it votes, or is seen down for long enough. */
+/** Why the seat's power is not accounted for yet; undefined when it votes, or was given long enough: then it counts as down. */
 function unrecovered({ now }: Facts, chain: Chain, permit: Permit, seat: string): string | undefined {
-  const voting = chain.voting.get(seat);
-  if (voting === "yes") return undefined;
-  if (voting === "no" && now - permit.takenAt >= recoveryTimeout) return undefined;
+  if (chain.voting.get(seat) === "yes" || now - permit.takenAt >= recoveryTimeout) return undefined;
   return `${seat} is not seen voting again yet. See its pod's log if it does not come back.`;
 }
 

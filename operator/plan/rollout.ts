@@ -1,5 +1,5 @@
 /** Pods of an old revision are replaced one at a time: broken ones first, then the cheapest, halted by the first that does not come back. */
-import type { Chain, Voting } from "./chain.ts";
+import { type Chain, reachable, type Voting } from "./chain.ts";
 import { act, type Decision, wait } from "./decisions.ts";
 import { byName, type Facts, type Identity, type Seat } from "./facts.ts";
 import { isKept } from "./repair.ts";
@@ -24,7 +24,20 @@ export function planRollout(facts: Facts): readonly Decision[] {
     return [act("Rollout", { kind: "delete-pod", identity: name, uid: pod.uid, reason: "RevisionOutdated", message })];
   });
   const halted = chain ? haltedBy(facts, chain) : undefined;
-  return [...others, ...voters.map((each) => (halted && each.voting !== "no" ? halted : restart(each)))];
+  return [
+    ...others,
+    ...voters.map((each) => unreachable(facts, each) ?? (halted && each.voting !== "no" ? halted : restart(each))),
+  ];
+}
+
+/** Nobody could confirm the end of a pod whose node does not answer. */
+function unreachable({ snapshot }: Facts, { identity, pod }: Outdated): Decision | undefined {
+  if (reachable(pod, snapshot)) return undefined;
+  return wait(
+    "Rollout",
+    "NodeUnreachable",
+    `${identity.name} runs another revision than the spec's, on node ${pod.node} that does not answer. It is restarted when the node is back.`,
+  );
 }
 
 const isOutdated = (pod: Pod, revision: string) => pod.revision !== revision && !pod.deleting && pod.state !== "ended";

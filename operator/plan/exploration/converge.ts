@@ -43,7 +43,7 @@ function benign(world: World, scene: Scene): { readonly label: string; readonly 
   const plan = planFor(world, scene);
   if (plan.actions.length > 0 || !sameMemory(world.memory, plan.status.memory)) {
     const act = perFirst(world, plan, plan.actions.length, scene, true);
-    if (JSON.stringify(act.next) !== JSON.stringify(world)) return act;
+    if (act.changed) return act;
   }
   // Cut nodes stay cut, as long as they like: their identities are replaced.
   const passing = heals(world).filter(({ label }) => !label.startsWith("node"));

@@ -1,6 +1,17 @@
 /** What may happen to a world without the operator: progress that comes by itself, faults, and people changing their mind. */
 import { execute } from "./perform.ts";
-import { copy, type ModelRegion, nodeOf, now, type Scene, tick, votes, votingPower, type World } from "./world.ts";
+import {
+  copy,
+  edit,
+  type ModelRegion,
+  nodeOf,
+  now,
+  type Scene,
+  tick,
+  votes,
+  votingPower,
+  type World,
+} from "./world.ts";
 
 export interface Event {
   readonly label: string;
@@ -29,11 +40,11 @@ export function events(world: World, scene: Scene, bounds: Bounds): readonly Eve
   ];
 }
 
-type Edit = (world: World) => string | undefined;
+type Change = (world: World) => string | undefined;
 
-function event(world: World, kind: Event["kind"], label: string, edit: Edit): Event {
+function event(world: World, kind: Event["kind"], label: string, change: Change): Event {
   const next = copy(world);
-  const breach = edit(next);
+  const breach = change(next);
   if (kind === "fault") next.faults += 1;
   return { label, kind, next, breach };
 }
@@ -41,25 +52,25 @@ function event(world: World, kind: Event["kind"], label: string, edit: Edit): Ev
 /** What the cluster, the processes and the chain do by themselves. */
 export function progress(world: World, scene: Scene): readonly Event[] {
   const found: Event[] = [];
-  const add = (label: string, edit: Edit) => found.push(event(world, "progress", label, edit));
+  const add = (label: string, change: Change) => found.push(event(world, "progress", label, change));
   for (const [r, region] of world.regions.entries()) {
     for (const [i, pod] of region.pods.entries()) {
       if (pod.state === "unscheduled" && !pod.deleting && freeNode(region))
-        add(`${pod.name} starts`, (next) => start(next, next.regions[r] as ModelRegion, i));
+        add(`${pod.name} starts`, (next) => start(next, edit(next, r), i));
       const node = nodeOf(region, pod.node);
       if (pod.state === "running" && pod.deleting && node?.state === "up")
-        add(`${pod.name} ended`, (next) => end(next.regions[r] as ModelRegion, i));
+        add(`${pod.name} ended`, (next) => end(edit(next, r), i));
       const budget = region.budgets.find(({ name }) => name === pod.name);
       if (pod.state === "running" && !pod.deleting && node?.cordoned && node.state === "up" && (!budget || budget.open))
         add(`${pod.name} is evicted`, (next) => {
-          const evicted = next.regions[r]?.pods[i];
+          const evicted = edit(next, r).pods[i];
           if (evicted) evicted.deleting = true;
           return undefined;
         });
     }
     for (const { name, deleting } of region.volumes)
       if (deleting && region.pods.every((pod) => pod.name !== name))
-        add(`volume ${name} is gone`, (next) => dropVolume(next.regions[r] as ModelRegion, name));
+        add(`volume ${name} is gone`, (next) => dropVolume(edit(next, r), name));
   }
   return [...found, ...chainProgress(world, scene)];
 }
@@ -145,12 +156,17 @@ export function quorumOf(world: World, scene: Scene): number {
 export function heals(world: World): readonly Event[] {
   return world.regions.flatMap((region, r) => [
     ...region.nodes.flatMap((node, i) => {
-      const mended = (next: World) => next.regions[r]?.nodes[i];
-      const back = event(world, "heal", `node ${node.name} is back`, (next) => {
-        const its = mended(next);
-        if (its) Object.assign(its, { state: "up", since: 0 });
-        return undefined;
-      });
+      const mended = (next: World) => edit(next, r).nodes[i];
+      const back = event(
+        world,
+        "heal",
+        node.state === "cut" ? `node ${node.name} is back` : `${node.name} is seen again`,
+        (next) => {
+          const its = mended(next);
+          if (its) Object.assign(its, { state: "up", since: 0 });
+          return undefined;
+        },
+      );
       const uncordoned = event(world, "heal", `node ${node.name} is uncordoned`, (next) => {
         const its = mended(next);
         if (its) its.cordoned = false;
@@ -165,7 +181,7 @@ export function heals(world: World): readonly Event[] {
       pod.state === "running" && !pod.healthy && region.processes.some(({ podUid }) => podUid === pod.uid)
         ? [
             event(world, "heal", `${pod.name} is ready again`, (next) => {
-              const its = next.regions[r]?.pods[i];
+              const its = edit(next, r).pods[i];
               if (its) its.healthy = true;
               return undefined;
             }),
@@ -175,8 +191,7 @@ export function heals(world: World): readonly Event[] {
     ...(region.mute.length > 0
       ? [
           event(world, "heal", `${region.name} reports again`, (next) => {
-            const its = next.regions[r];
-            if (its) its.mute = [];
+            edit(next, r).mute = [];
             return undefined;
           }),
         ]
@@ -186,23 +201,44 @@ export function heals(world: World): readonly Event[] {
 
 /** What is recent becomes old. */
 export function time(world: World): readonly Event[] {
-  const text = JSON.stringify(world);
-  if (!text.includes(String(now))) return [];
-  const aged = JSON.parse(text.replaceAll(String(now), String(now - tick))) as World;
-  return [{ label: "time passes", kind: "time", next: aged, breach: undefined }];
+  let recent = false;
+  const age = (at: number) => {
+    recent ||= at === now;
+    return at === now ? now - tick : at;
+  };
+  const { memory, permit } = world;
+  const next: World = {
+    ...world,
+    memory: memory && {
+      ...memory,
+      lost: memory.lost.map((each) => ({ ...each, since: age(each.since) })),
+      refused: memory.refused && { ...memory.refused, at: age(memory.refused.at) },
+    },
+    permit: permit && {
+      ...permit,
+      takenAt: age(permit.takenAt),
+      submittedAt: permit.submittedAt === undefined ? undefined : age(permit.submittedAt),
+    },
+    regions: world.regions.map((region) =>
+      region.nodes.some(({ since }) => since === now)
+        ? { ...region, nodes: region.nodes.map((node) => ({ ...node, since: age(node.since) })) }
+        : region,
+    ),
+  };
+  return recent ? [{ label: "time passes", kind: "time", next, breach: undefined }] : [];
 }
 
 function faults(world: World): readonly Event[] {
   const found: Event[] = [];
-  const add = (label: string, edit: (next: World) => void) =>
+  const add = (label: string, change: (next: World) => void) =>
     found.push(
       event(world, "fault", label, (next) => {
-        edit(next);
+        change(next);
         return undefined;
       }),
     );
   for (const [r, region] of world.regions.entries()) {
-    const its = (next: World) => next.regions[r] as ModelRegion;
+    const its = (next: World) => edit(next, r);
     for (const [i, pod] of region.pods.entries()) {
       if (pod.state !== "running" || nodeOf(region, pod.node)?.state !== "up") continue;
       if (pod.healthy)
@@ -216,9 +252,9 @@ function faults(world: World): readonly Event[] {
       if (node.state !== "up" || load(region, node.name) === 0) continue;
       for (const state of ["cut", "hidden", "dead"] as const)
         add(`node ${node.name} is ${state}`, (next) => {
-          Object.assign(its(next).nodes[i] ?? {}, { state, since: now });
-          if (state === "dead")
-            its(next).processes = its(next).processes.filter((process) => process.node !== node.name);
+          const own = its(next);
+          Object.assign(own.nodes[i] ?? {}, { state, since: now });
+          if (state === "dead") own.processes = own.processes.filter((process) => process.node !== node.name);
         });
       if (!node.cordoned)
         add(`node ${node.name} is cordoned`, (next) => Object.assign(its(next).nodes[i] ?? {}, { cordoned: true }));

@@ -34,7 +34,7 @@ interface Path {
   readonly before: Path | undefined;
 }
 interface Open {
-  readonly world: string;
+  readonly world: World;
   readonly path: Path | undefined;
 }
 
@@ -45,7 +45,7 @@ export function explore(scene: Scene, start: World, options: ExploreOptions): Re
   const seen = new Set<string>([key(start)]);
   const converged = new Set<string>();
   const reasons = new Set<string>();
-  const open: Open[] = [{ world: JSON.stringify(start), path: undefined }];
+  const open: Open[] = [{ world: start, path: undefined }];
   let [states, transitions, lost] = [0, 0, 0];
   const result = (finding: Finding | undefined, complete: boolean): Result => ({
     states,
@@ -60,7 +60,7 @@ export function explore(scene: Scene, start: World, options: ExploreOptions): Re
     if (states >= options.maxStates) return result(undefined, false);
     states += 1;
     if (states % 1_000 === 0) options.progress?.(states, open.length);
-    const world = JSON.parse(entry.world) as World;
+    const { world } = entry;
     const fail = (rule: string, detail: string, more: readonly string[]) =>
       result({ rule, detail, path: [...lineOf(entry.path), ...more] }, false);
 
@@ -80,7 +80,7 @@ export function explore(scene: Scene, start: World, options: ExploreOptions): Re
       const name = key(next);
       if (seen.has(name)) continue;
       seen.add(name);
-      open.push({ world: JSON.stringify(next), path: { label, before: entry.path } });
+      open.push({ world: next, path: { label, before: entry.path } });
     }
   }
   return result(undefined, true);

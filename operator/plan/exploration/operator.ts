@@ -10,6 +10,8 @@ export interface Act {
   readonly label: string;
   readonly next: World;
   readonly breach: string | undefined;
+  /** Anything is otherwise than before. */
+  readonly changed: boolean;
 }
 
 export function planFor(world: World, scene: Scene): Plan {
@@ -32,6 +34,7 @@ export function perFirst(world: World, { actions, status }: Plan, count: number,
   let performed = 0;
   for (const action of actions.slice(0, count)) {
     const before = votingPower(next, true);
+    const again = next.permit?.submittedAt !== undefined;
     const result = perform(next, action);
     breach ??= result.breach;
     if (!result.changed) break;
@@ -41,12 +44,12 @@ export function perFirst(world: World, { actions, status }: Plan, count: number,
     const excused = lenient || world.deleting || scene.specs[world.spec]?.hibernate === true;
     if (after < before && after < quorum && !excused)
       breach ??= `${action.kind} left ${after} of the ${quorum} power that a quorum needs`;
-    if (action.kind === "submit-governance") breach ??= weakens(next, action.transaction.id, scene, lenient);
+    if (action.kind === "submit-governance" && !again) breach ??= weakens(next, action.transaction.id, scene, lenient);
     if (next.regions.flatMap(({ budgets }) => budgets).filter(({ open }) => open).length > 1)
       breach ??= "two budgets are open";
   }
   const label = `operator: ${["status", ...actions.slice(0, performed).map(({ kind, ...rest }) => `${kind} ${"identity" in rest ? rest.identity : ""}`.trim())].join(", ")}`;
-  return { label, next, breach };
+  return { label, next, breach, changed: performed > 0 || !sameMemory(world.memory, status.memory) };
 }
 
 /** The set that a transaction makes must have a quorum among those that vote now and stay. */

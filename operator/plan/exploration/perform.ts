@@ -2,7 +2,7 @@
 import type { Action } from "../actions.ts";
 import type { SetMember, ValidatorSet } from "../snapshot.ts";
 import { versionOf } from "./observe.ts";
-import { keysFor, type ModelChain, now, regionOf, type World } from "./world.ts";
+import { editRegionOf, keysFor, type ModelChain, now, type World } from "./world.ts";
 
 /** `changed` says whether anything did; `breach` is a rule broken by the act itself. */
 export interface Performed {
@@ -66,7 +66,7 @@ function submit(world: World, action: Extract<Action, { kind: "submit-governance
 type OnIdentity = Extract<Action, { readonly identity: string }>;
 
 function performOnIdentity(world: World, action: OnIdentity): Performed {
-  const region = regionOf(world, action.identity);
+  const region = editRegionOf(world, action.identity);
   const pod = region.pods.find(({ name }) => name === action.identity);
   const volume = region.volumes.find(({ name }) => name === action.identity);
   const budget = region.budgets.find(({ name }) => name === action.identity);

@@ -138,7 +138,35 @@ export function emptyWorld(scene: Scene): World {
   };
 }
 
-export const copy = (world: World): World => JSON.parse(JSON.stringify(world)) as World;
+/** A world to change: regions are shared until `edit` is asked for one, everything of the planner's own is immutable. */
+export function copy(world: World): World {
+  const { chain } = world;
+  return {
+    ...world,
+    regions: [...world.regions],
+    chain: chain && { ...chain, mempool: [...chain.mempool], refused: [...chain.refused] },
+  };
+}
+
+/** The region at a place of a copied world, to be changed. */
+export function edit(world: World, index: number): ModelRegion {
+  const region = world.regions[index];
+  if (!region) throw new Error(`no region ${index}`);
+  const each = <T extends object>(list: readonly T[]): T[] => list.map((item) => ({ ...item }));
+  const { name, nodes, pods, volumes, processes, budgets, mute, keyed } = region;
+  const own: ModelRegion = {
+    name,
+    nodes: each(nodes),
+    pods: each(pods),
+    volumes: each(volumes),
+    processes: each(processes),
+    budgets: each(budgets),
+    mute: [...mute],
+    keyed: [...keyed],
+  };
+  world.regions[index] = own;
+  return own;
+}
 
 export const keysFor = (key: string): PublicKeys => ({
   blsKey: key,
@@ -146,11 +174,13 @@ export const keysFor = (key: string): PublicKeys => ({
   proofOfPossession: `proof ${key}`,
 });
 
-export const regionOf = (world: World, identityOrSeat: string): ModelRegion => {
-  const region = world.regions.find(({ name }) => identityOrSeat.includes(`-${name}-`));
-  if (!region) throw new Error(`no region of ${identityOrSeat}`);
-  return region;
-};
+/** The region of an identity, to be changed. */
+export function editRegionOf(world: World, identity: string): ModelRegion {
+  return edit(
+    world,
+    world.regions.findIndex(({ name }) => identity.includes(`-${name}-`)),
+  );
+}
 
 export const nodeOf = (region: ModelRegion, name: string) => region.nodes.find((node) => node.name === name);
 
@@ -187,22 +217,41 @@ export function votingPower(world: World, staying: boolean): number {
  * sorted by what is in them and what points at them, then renamed by their place.
  */
 export function canonical(world: World, weights: ReadonlyMap<string, number>): string {
-  const { regions, ...rest } = world;
-  const global = JSON.stringify(rest);
+  const { regions, chain, memory, permit, ...rest } = world;
+  const { seats = [], lost = [], ...remembered } = memory ?? {};
+  const global = JSON.stringify([
+    rest,
+    remembered,
+    permit,
+    chain && [chain.mempool, chain.refused, ruling(chain.current), chain.pending && ruling(chain.pending)],
+  ]);
+  const mentioned = [...global.matchAll(/r\d+/g)].map(([name]) => name);
   const signed = regions.map((region) => {
-    const own = JSON.stringify(region).replaceAll(region.name, "*");
-    const seen = [...global.matchAll(/r\d+/g)].map((match) => (match[0] === region.name ? "*" : "r")).join("");
-    return { name: region.name, text: `${weights.get(region.name)} ${own} ${seen}`, own };
+    const mark = `-${region.name}-`;
+    const its = JSON.stringify([
+      seats.filter(({ seat }) => seat.includes(mark)),
+      lost.filter(({ identity }) => identity.includes(mark)),
+      chain && [chain.genesis, chain.current, chain.pending].map((set) => set && shareOf(set, region.name)),
+    ]).replaceAll(region.name, "*");
+    const seen = mentioned.map((name) => (name === region.name ? "*" : "r")).join("");
+    return { name: region.name, text: `${weights.get(region.name)} ${textOf(region)} ${its} ${seen}` };
   });
   signed.sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
   const names = new Map(signed.map(({ name }, i) => [name, `q${i}`]));
-  return canonicalGlobal(rest, names) + signed.map(({ own }) => own).join("\n");
+  return global.replaceAll(/r\d+/g, (name) => names.get(name) ?? name) + signed.map(({ text }) => text).join("\n");
 }
 
-/** Lists whose order means nothing are sorted after renaming. */
-function canonicalGlobal(rest: Omit<World, "regions">, names: ReadonlyMap<string, string>): string {
-  const renamed = JSON.stringify(rest).replaceAll(/r\d+/g, (name) => names.get(name) ?? name);
-  return JSON.stringify(JSON.parse(renamed), (_, value: unknown) =>
-    Array.isArray(value) ? value.map((each) => JSON.stringify(each)).sort() : value,
-  );
+const ruling = ({ epoch, parameters, requiredRegions }: ValidatorSet) => [epoch, parameters, requiredRegions];
+const shareOf = ({ members, learners }: ValidatorSet, region: string) => [
+  members.filter((member) => member.region === region).map(({ id, power, blsKey }) => [id, power, blsKey]),
+  learners.filter(({ id }) => id.includes(`-${region}-`)).map(({ peerKey }) => peerKey),
+];
+
+const texts = new WeakMap<ModelRegion, string>();
+function textOf(region: ModelRegion): string {
+  const known = texts.get(region);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(region).replaceAll(region.name, "*");
+  texts.set(region, text);
+  return text;
 }

@@ -46,8 +46,16 @@ export type Action = Why &
         readonly volumeUid: string;
         readonly place: Place;
       } & OfIdentity)
-    /** Asks for a graceful end; the object stays until it is released. */
-    | { readonly kind: "delete-pod"; readonly identity: string; readonly uid: string }
+    /**
+     * Asks for a graceful end; the object stays until it is released. With a version: refused when the object has changed
+     * since, for a pod that is deleted because it is broken may have recovered.
+     */
+    | {
+        readonly kind: "delete-pod";
+        readonly identity: string;
+        readonly uid: string;
+        readonly version: string | undefined;
+      }
     /** Removes our finalizer and the object of a pod that ended, or whose identity no set names. */
     | { readonly kind: "release-pod"; readonly identity: string; readonly uid: string }
     /** PodDisruptionBudget over the identity's pod, `minAvailable: 1`. */

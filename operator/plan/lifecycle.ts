@@ -25,7 +25,10 @@ function endPods(facts: Facts, reason: string, message: string, unconfirmed: boo
     const lostFromSight = pod.deleting && !reachable(pod, facts.snapshot);
     if (hasEnded(identity) || (unconfirmed && lostFromSight))
       return [act("Deletion", { kind: "release-pod", identity: name, uid: pod.uid, reason, message })];
-    if (!pod.deleting) return [act("Deletion", { kind: "delete-pod", identity: name, uid: pod.uid, reason, message })];
+    if (!pod.deleting)
+      return [
+        act("Deletion", { kind: "delete-pod", identity: name, uid: pod.uid, version: undefined, reason, message }),
+      ];
     if (!lostFromSight) return [];
     return [
       wait(

@@ -77,8 +77,8 @@ function planPlacement({ layout }: Facts): readonly Decision[] {
 
 /** Soon while something is under way, at a countdown's end, seldom when all is quiet. */
 function requeue({ identities, desired, now }: Facts, decisions: readonly Decision[]): number {
-  const ends = identities.flatMap(({ loss, named }) =>
-    named && loss && !loss.due ? [Math.max(1_000, loss.since + desired.identityTimeout - now)] : [],
+  const ends = identities.flatMap(({ loss }) =>
+    loss && !loss.due ? [Math.max(1_000, loss.since + desired.identityTimeout - now)] : [],
   );
   const pace = decisions.some(({ kind }) => kind !== "wait") ? 1_000 : decisions.length > 0 ? 10_000 : 60_000;
   return Math.min(pace, ...ends);

@@ -75,8 +75,8 @@ function unconfirmed({ snapshot }: Facts, { name, pod }: Identity): Decision {
 export function planReplacements(facts: Facts): readonly Decision[] {
   const { chain, desired, now } = facts;
   if (!chain) return [];
-  const waiting = facts.identities.flatMap(({ name, loss, named }) =>
-    named && loss && !loss.due
+  const waiting = facts.identities.flatMap(({ name, loss }) =>
+    loss && !loss.due
       ? [
           wait(
             "Repair",
@@ -154,10 +154,9 @@ function retire({ snapshot }: Facts, identity: Identity): readonly Decision[] {
   if (pod) {
     // Nobody counts its votes and its name is never used again: whether it still runs somewhere does not matter.
     const over = hasEnded(identity) || (pod.deleting && !reachable(pod, snapshot));
-    if (!over && pod.deleting) return [];
-    return [
-      act("Repair", { kind: over ? "release-pod" : "delete-pod", identity: name, uid: pod.uid, reason, message }),
-    ];
+    if (over) return [act("Repair", { kind: "release-pod", identity: name, uid: pod.uid, reason, message })];
+    if (pod.deleting) return [];
+    return [act("Repair", { kind: "delete-pod", identity: name, uid: pod.uid, version: undefined, reason, message })];
   }
   if (!volume || volume.deleting) return [];
   return [act("Repair", { kind: "delete-volume", identity: name, uid: volume.uid, reason, message })];

@@ -21,7 +21,16 @@ export function planRollout(facts: Facts): readonly Decision[] {
     const { name, pod, named } = identity;
     if (!pod || named || !isOutdated(pod, desired.podRevision) || !isKept(facts, identity)) return [];
     const message = `${name} runs another revision than the spec's and has no vote.`;
-    return [act("Rollout", { kind: "delete-pod", identity: name, uid: pod.uid, reason: "RevisionOutdated", message })];
+    return [
+      act("Rollout", {
+        kind: "delete-pod",
+        identity: name,
+        uid: pod.uid,
+        version: undefined,
+        reason: "RevisionOutdated",
+        message,
+      }),
+    ];
   });
   const halted = chain ? haltedBy(facts, chain) : undefined;
   return [
@@ -75,7 +84,16 @@ function restart({ seat, identity, pod, power, voting }: Outdated): Decision {
       podUid: pod.uid,
       transaction: undefined,
     },
-    steps: () => [{ kind: "delete-pod", identity: identity.name, uid: pod.uid, reason: "RevisionOutdated", message }],
+    steps: () => [
+      {
+        kind: "delete-pod",
+        identity: identity.name,
+        uid: pod.uid,
+        version: voting === "no" ? pod.version : undefined,
+        reason: "RevisionOutdated",
+        message,
+      },
+    ],
   };
 }
 

@@ -31,6 +31,8 @@ export interface IdentityLabels {
 
 export interface Pod extends IdentityLabels {
   readonly uid: string;
+  /** The object's resourceVersion: changes when its readiness does. */
+  readonly version: string;
   /** Of the template it was made from (`Desired.podRevision`). */
   readonly revision: string;
   /** Absent while it is not scheduled. */

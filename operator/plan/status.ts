@@ -14,6 +14,8 @@ export interface SeatStatus {
   readonly power: number;
   /** The identity that holds it, or is on its way; "" when none. */
   readonly identity: string;
+  /** Of that identity; 0 when none. */
+  readonly generation: number;
   readonly role: "validator" | "learner" | "none";
   readonly voting: "yes" | "no" | "unknown";
   /** When it is given up unless it comes back, RFC 3339; absent: it is not missed. */
@@ -67,6 +69,7 @@ function seatStatus({ chain, desired }: Facts, { id, plan, member, holder, candi
     region: member?.region ?? plan?.region ?? "",
     power: member?.power ?? 0,
     identity: identity?.name ?? "",
+    generation: identity?.generation ?? 0,
     role: member ? "validator" : candidate ? "learner" : "none",
     voting: chain?.voting.get(id) ?? "no",
     replacedAt:
@@ -83,8 +86,8 @@ function remember(facts: Facts, decisions: readonly Decision[]): Memory {
   for (const decision of decisions) if (decision.kind === "remember") seats.set(decision.seat.seat, decision.seat);
   return {
     seats: [...seats.values()].toSorted((a, b) => (a.seat < b.seat ? -1 : 1)),
-    lost: identities.flatMap(({ name, loss, named }) =>
-      named && loss && (loss.why === "node-unreachable" || loss.why === "quarantined")
+    lost: identities.flatMap(({ name, loss }) =>
+      loss && (loss.why === "node-unreachable" || loss.why === "quarantined")
         ? [{ identity: name, since: loss.since, why: loss.why }]
         : [],
     ),

@@ -1,9 +1,21 @@
 /** The model's observer: what the planner is shown of a world. */
 import type { Node, Pod, Report, Snapshot, Volume } from "../snapshot.ts";
-import { keysFor, type ModelProcess, type ModelRegion, nodeOf, now, type Scene, votes, type World } from "./world.ts";
+import {
+  keysFor,
+  type ModelPod,
+  type ModelProcess,
+  type ModelRegion,
+  nodeOf,
+  now,
+  type Scene,
+  votes,
+  type World,
+} from "./world.ts";
 
 /** resourceVersions are contents here: equal content, equal version. */
 export const versionOf = (value: unknown): string => (value === undefined ? "" : JSON.stringify(value));
+
+export const podVersion = ({ uid, state, healthy, deleting }: ModelPod) => `${uid} ${state} ${healthy} ${deleting}`;
 
 export function observe(world: World, scene: Scene): Snapshot {
   const region = world.regions.map((each) => observeRegion(world, each));
@@ -28,7 +40,8 @@ function observeRegion(world: World, region: ModelRegion) {
   return {
     pods: region.pods.map(({ healthy, node, ...pod }): Pod => {
       const up = nodeOf(region, node)?.state === "up";
-      return { ...pod, node: node === "" ? undefined : node, ready: pod.state === "running" && healthy && up };
+      const version = podVersion({ ...pod, healthy, node });
+      return { version, ...pod, node: node === "" ? undefined : node, ready: pod.state === "running" && healthy && up };
     }),
     volumes: region.volumes.map(
       ({ recorded, key, genesis: _, pods: __, ...volume }): Volume => ({

@@ -1,7 +1,7 @@
 /** Performs the planner's actions on the model, as an API with preconditions would; and notes what must never happen. */
 import type { Action } from "../actions.ts";
 import type { SetMember, ValidatorSet } from "../snapshot.ts";
-import { versionOf } from "./observe.ts";
+import { podVersion, versionOf } from "./observe.ts";
 import { editRegionOf, keysFor, type ModelChain, now, type World } from "./world.ts";
 
 /** `changed` says whether anything did; `breach` is a rule broken by the act itself. */
@@ -106,6 +106,7 @@ function performOnIdentity(world: World, action: OnIdentity): Performed {
     }
     case "delete-pod":
       if (pod?.uid !== action.uid || pod.deleting) return refused;
+      if (action.version !== undefined && action.version !== podVersion(pod)) return refused;
       pod.deleting = true;
       return did;
     case "release-pod": {

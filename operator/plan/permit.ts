@@ -75,7 +75,9 @@ const isSubmitted = ({ submittedAt }: Permit) => submittedAt !== undefined;
 function submission({ chain, now }: Facts, permit: Permit): readonly Action[] {
   const { transaction, submittedAt, version } = permit;
   if (!transaction || chain?.epoch !== transaction.epoch || chain.state !== "current" || chain.pending) return [];
-  if (submittedAt !== undefined && now - submittedAt < resubmitAfter) return [];
+  // Nothing can be executed without a quorum: it is said again when there is one.
+  const again = chain.available >= chain.quorum && now - (submittedAt ?? now) >= resubmitAfter;
+  if (submittedAt !== undefined && !again) return [];
   const reason = submittedAt === undefined ? "PermitTaken" : "NotYetExecuted";
   const message = `Asks the chain for: ${transaction.id}.`;
   return [{ kind: "submit-governance", transaction, version, reason, message }];

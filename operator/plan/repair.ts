@@ -130,18 +130,45 @@ function replace(facts: Facts, chain: Chain, seat: Seat, successor: Identity): r
 /** What nobody needs: only when a quorum's fresh reports show that no set names it. */
 export function planRetirement(facts: Facts): readonly Decision[] {
   const unkept = facts.identities.filter((identity) => !isKept(facts, identity));
-  return unkept.flatMap((identity): readonly Decision[] => {
-    const unseen = facts.chain === undefined || identity.keys === undefined;
-    if (!unseen && facts.chain?.trusted !== true)
-      return [
-        wait(
-          "Repair",
-          "NamedPerhaps",
-          `${identity.name} is not needed as far as is known. It stays until a quorum's reports show that no set names it.`,
-        ),
-      ];
-    return retire(facts, identity);
-  });
+  return [
+    ...unkept.flatMap((identity): readonly Decision[] =>
+      mayBeNamed(facts, identity)
+        ? [
+            wait(
+              "Repair",
+              "NamedPerhaps",
+              `${identity.name} is not needed as far as is known. It stays until a quorum's reports show that no set names it.`,
+            ),
+          ]
+        : retire(facts, identity),
+    ),
+    ...orphanBudgets(facts),
+  ];
+}
+
+/** Whether a set could name it after all: reports may be old, or its keys may be gone with its volume. */
+function mayBeNamed({ chain, seats }: Facts, { name, seat, volume, keys }: Identity): boolean {
+  if (!chain || (volume && !keys)) return false;
+  if (!chain.trusted) return true;
+  if (keys) return false;
+  if (chain.pending) return true;
+  const current = seats.find(({ id }) => id === seat);
+  return current?.member !== undefined && (current.holder === undefined || current.holder.name === name);
+}
+
+/** Budgets over nothing: neither pod nor volume is left of their identity. */
+function orphanBudgets({ identities, snapshot }: Facts): readonly Decision[] {
+  return snapshot.budgets
+    .filter((budget) => identities.every(({ name }) => name !== budget.name))
+    .map(({ name, version }) =>
+      act("Repair", {
+        kind: "delete-budget",
+        identity: name,
+        version,
+        reason: "IdentityGone",
+        message: `Nothing is left of ${name} to be evicted.`,
+      }),
+    );
 }
 
 function retire({ snapshot }: Facts, identity: Identity): readonly Decision[] {

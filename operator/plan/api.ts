@@ -7,6 +7,7 @@ import type { ValidatorSwarmStatus } from "../api/status.ts";
 import type { Desired } from "./desired.ts";
 import type { Memory, Permit, Snapshot } from "./snapshot.ts";
 import type { SwarmStatus } from "./status.ts";
+import { timeText } from "./time.ts";
 
 /** Everything of a spec the planner needs. `image`: what an absent `spec.image` stands for. */
 export function desiredOf(name: string, spec: ValidatorSwarmSpec, image: string): Desired {
@@ -67,7 +68,6 @@ function canonical(value: unknown): string {
   );
 }
 
-const time = (ms: number) => new Date(Math.max(0, Math.min(ms, 8.64e15))).toISOString();
 const ms = (text: string) => {
   const parsed = Date.parse(text);
   return Number.isNaN(parsed) ? 0 : parsed;
@@ -120,17 +120,19 @@ export function toStatus(status: SwarmStatus, snapshot: Snapshot, selector: stri
             epoch: change.epoch,
             seats: [...permit.seats],
             powerMoved: permit.power,
-            ...(permit.submittedAt === undefined ? {} : { submittedAt: time(permit.submittedAt) }),
+            ...(permit.submittedAt === undefined ? {} : { submittedAt: timeText(permit.submittedAt) }),
           },
         }
       : {}),
     memory: {
       seats: [...memory.seats],
-      lost: memory.lost.map((each) => ({ ...each, since: time(each.since) })),
+      lost: memory.lost.map((each) => ({ ...each, since: timeText(each.since) })),
       epoch: memory.epoch,
       declinedDrains: [...memory.declinedDrains],
       ...(memory.refused
-        ? { refused: { ...memory.refused, identities: [...memory.refused.identities], at: time(memory.refused.at) } }
+        ? {
+            refused: { ...memory.refused, identities: [...memory.refused.identities], at: timeText(memory.refused.at) },
+          }
         : {}),
     },
   };
@@ -146,6 +148,6 @@ function permitOf({ id, purpose, seats, identities, power, podUid, takenAt }: Pe
     identities: [...identities],
     power,
     ...(podUid === "" ? {} : { podUid }),
-    takenAt: time(takenAt),
+    takenAt: timeText(takenAt),
   };
 }

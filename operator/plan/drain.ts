@@ -1,6 +1,6 @@
 /** Budgets of voting pods, and cordoned nodes as requests: a permit for the seat's power, then that one budget opens. */
 import type { Chain } from "./chain.ts";
-import { act, type Decision } from "./decisions.ts";
+import { act, type Decision, wait } from "./decisions.ts";
 import type { Facts, Seat } from "./facts.ts";
 import type { Node, Snapshot } from "./snapshot.ts";
 
@@ -61,6 +61,15 @@ function drainSeat({ snapshot, memory, now }: Facts, chain: Chain, seat: Seat): 
   if (!member || !holder || !pod || pod.deleting || pod.state !== "running" || !node) return [];
   const { permit } = snapshot;
   if (permit?.podUid === pod.uid && permit.purpose === "drain" && now - permit.takenAt >= drainWindow) return [];
+  const room = snapshot.nodes?.some((each) => each.region === node.region && each.reachable && !each.cordoned);
+  if (!room)
+    return [
+      wait(
+        "Drain",
+        "NoRoom",
+        `Node ${node.name} is cordoned, and no other node of ${node.region ?? "its region"} could take ${holder.name}. Add one, or uncordon it.`,
+      ),
+    ];
   const message = `Node ${node.name} is cordoned: ${holder.name} may be evicted from it.`;
   const budget = snapshot.budgets.find(({ name }) => name === holder.name);
   return [

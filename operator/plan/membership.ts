@@ -5,6 +5,7 @@ import { splitPower } from "./desired.ts";
 import type { Facts, Identity, Seat } from "./facts.ts";
 import { faultPower, lapse } from "./placement.ts";
 import type { SetMember } from "./snapshot.ts";
+import { timeText } from "./time.ts";
 import type { MemberChange, TransactionBody } from "./transactions.ts";
 
 /** A learner this many blocks behind the newest proven height has caught up. */
@@ -62,7 +63,7 @@ export function chainBusy({ memory, snapshot, now }: Facts, chain: Chain): Decis
     : wait(
         "Membership",
         "ChainRefused",
-        `The chain refused "${refused.id}": ${refused.reason}. It is asked again at ${new Date(refused.at + refusalPause).toISOString()}, or when the spec changes.`,
+        `The chain refused "${refused.id}": ${refused.reason}. It is asked again at ${timeText(refused.at + refusalPause)}, or when the spec changes.`,
       );
 }
 

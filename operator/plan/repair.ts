@@ -7,6 +7,7 @@ import { reachable } from "./chain.ts";
 import { act, type Decision, wait } from "./decisions.ts";
 import type { Facts, Identity, Seat } from "./facts.ts";
 import { admit, caughtUp, chainBusy, membershipClaim } from "./membership.ts";
+import { timeText } from "./time.ts";
 
 /** Identities that are to run: named by a set, or on their way into one. */
 export function isKept({ seats }: Facts, identity: Identity): boolean {
@@ -31,6 +32,14 @@ function planPod(facts: Facts, identity: Identity): readonly Decision[] {
         reason: "PodEnded",
         message: `The end of the pod of ${name} was confirmed.`,
       }),
+    ];
+  if (pod?.state === "unscheduled")
+    return [
+      wait(
+        "Repair",
+        "NotScheduled",
+        `The pod of ${name} is on no node yet: see its events if that stays so. Its region needs a node that is free and may mount its volume.`,
+      ),
     ];
   if (pod) return pod.deleting && !reachable(pod, facts.snapshot) ? [unconfirmed(facts, identity)] : [];
   if (!volume || identity.loss?.why === "volume-gone" || seat?.memory === undefined) return [];
@@ -81,7 +90,7 @@ export function planReplacements(facts: Facts): readonly Decision[] {
           wait(
             "Repair",
             "IdentityMissed",
-            `${name}: ${loss.why.replace("-", " ")}. It is replaced by a new identity at ${new Date(loss.since + desired.identityTimeout).toISOString()} unless it comes back.`,
+            `${name}: ${loss.why.replace("-", " ")}. It is replaced by a new identity at ${timeText(loss.since + desired.identityTimeout)} unless it comes back.`,
           ),
         ]
       : [],

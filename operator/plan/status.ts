@@ -6,6 +6,7 @@ import type { Facts, Seat } from "./facts.ts";
 import { refusalOf } from "./permit.ts";
 import { faultPower, regionPowers } from "./placement.ts";
 import type { Condition, ConditionType, Memory, SeatMemory } from "./snapshot.ts";
+import { timeText } from "./time.ts";
 
 export interface SeatStatus {
   readonly seat: string;
@@ -73,9 +74,7 @@ function seatStatus({ chain, desired }: Facts, { id, plan, member, holder, candi
     role: member ? "validator" : candidate ? "learner" : "none",
     voting: chain?.voting.get(id) ?? "no",
     replacedAt:
-      identity?.loss && !identity.loss.due
-        ? new Date(identity.loss.since + desired.identityTimeout).toISOString()
-        : undefined,
+      identity?.loss && !identity.loss.due ? timeText(identity.loss.since + desired.identityTimeout) : undefined,
   };
 }
 
@@ -119,7 +118,7 @@ function conditions(facts: Facts, decisions: readonly Decision[], now: number): 
   };
   return (Object.entries(findings) as [ConditionType, Finding][]).map(([type, finding]) => {
     const old = snapshot.conditions.find((each) => each.type === type);
-    const time = new Date(Math.max(0, Math.min(now, 8.64e15))).toISOString().replace(/\.\d+Z$/, "Z");
+    const time = timeText(now);
     return {
       type,
       ...finding,

@@ -5,7 +5,7 @@ import { type Scene, votingPower, type World } from "./world.ts";
 
 export type Outcome =
   | { readonly kind: "converged"; readonly worlds: readonly World[] }
-  /** More than F is gone for good: nothing on chain can move, and the status says so. */
+  /** More than F is gone for good, or a region has no free node: nobody could go on, and the status says so. */
   | { readonly kind: "lost"; readonly worlds: readonly World[] }
   | { readonly kind: "stuck" | "restless"; readonly reason: string; readonly path: readonly string[] };
 

@@ -74,6 +74,3 @@ export type Action = Why &
     /** Signs and hands the permit's transaction to validators, then writes `submittedAt` into the permit of this version. */
     | { readonly kind: "submit-governance"; readonly transaction: Transaction; readonly version: string }
   );
-
-/** Keys of an action of this kind without its reason. */
-export type ActionOf<Kind extends Action["kind"]> = Extract<Action, { readonly kind: Kind }>;

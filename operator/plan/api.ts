@@ -2,6 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { parameterTable } from "../../validator/consensus/parameters.ts";
+import { rowOf } from "../api/changes.ts";
 import type { ValidatorSwarmSpec } from "../api/spec/spec.ts";
 import type { ValidatorSwarmStatus } from "../api/status.ts";
 import type { Desired } from "./desired.ts";
@@ -36,27 +37,22 @@ export function desiredOf(name: string, spec: ValidatorSwarmSpec, image: string)
 }
 
 /**
- * Digest of what a validator's pod is made from: it changes when, and only when, running pods have to be replaced. Where
- * pods go is not in it: a pod that runs somewhere may stay there.
+ * Digest of everything the API's parameter table calls `rolling`: it changes when, and only when, running pods have to be
+ * replaced. A canary's overrides are its own seats' alone.
  */
 function revisionOf(spec: ValidatorSwarmSpec, image: string): string {
-  const perPod = parameterTable
-    .filter(({ scope }) => scope !== "governed")
-    .map((row) => [row.name, spec.consensus[row.name]]);
-  const { resources, podTemplate, imagePullSecrets, security, monitoring, exposure, tls } = spec;
-  const template = {
-    image: spec.image ?? image,
-    protocolVersion: spec.protocolVersion,
-    perPod,
-    resources,
-    podTemplate,
-    imagePullSecrets,
-    security,
-    monitoring,
-    exposure,
-    tls,
-  };
-  return bytesToHex(sha256(utf8ToBytes(canonical(template)))).slice(0, 16);
+  const { canary: _, ...all } = { ...spec, image: spec.image ?? image };
+  return bytesToHex(sha256(utf8ToBytes(canonical(rolling(all, ""))))).slice(0, 16);
+}
+
+/** What of a value is rolled; undefined when nothing is. */
+function rolling(value: unknown, path: string): unknown {
+  const row = path === "" ? undefined : rowOf(path);
+  if (row) return row.class === "rolling" ? value : undefined;
+  if (Array.isArray(value)) return value.map((each) => rolling(each, `${path}[]`));
+  if (typeof value !== "object" || value === null) return undefined;
+  const under = path === "" ? "" : `${path}.`;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, rolling(each, `${under}${name}`)]));
 }
 
 /** JSON with sorted keys; absent fields are left out. */

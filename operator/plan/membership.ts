@@ -334,6 +334,28 @@ export function sameRecord(a: Readonly<Record<string, unknown>>, b: Readonly<Rec
   return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }
 
+/** Members run elsewhere are counted, never managed: where spec and chain differ, their institutions have to agree. */
+export function planOthers({ chain, desired }: Facts): readonly Decision[] {
+  if (!chain) return [];
+  const shape = ({ id, power, region, blsKey }: Pick<SetMember, "id" | "power" | "region" | "blsKey">) =>
+    `${id} ${power} ${region} ${blsKey}`;
+  const others = new Set(chain.current.members.filter(({ managed }) => !managed).map(shape));
+  const wanted = new Set(desired.members.map(shape));
+  const name = (text: string) => text.split(" ")[0] ?? "";
+  const differ = [...wanted]
+    .filter((each) => !others.has(each))
+    .concat([...others].filter((each) => !wanted.has(each)));
+  const ids = [...new Set(differ.map(name))];
+  if (ids.length === 0) return [];
+  return [
+    wait(
+      "Membership",
+      "GovernanceNeeded",
+      `spec.members and the chain differ on ${ids.join(", ")}. The operator never changes other institutions' seats: have the governance set sign it, or correct spec.members.`,
+    ),
+  ];
+}
+
 /** Governed parameters the chain has otherwise than the spec. */
 export function planParameters(facts: Facts): readonly Decision[] {
   const { chain, desired } = facts;

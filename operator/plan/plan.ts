@@ -9,7 +9,7 @@ import type { Desired } from "./desired.ts";
 import { planBudgets, planDrains } from "./drain.ts";
 import { type Facts, gather } from "./facts.ts";
 import { planDeletion, planFinalizer, planHibernation } from "./lifecycle.ts";
-import { planDismissals, planParameters, planScale } from "./membership.ts";
+import { planDismissals, planOthers, planParameters, planScale } from "./membership.ts";
 import { type Claim, spend } from "./permit.ts";
 import { planPods, planReplacements, planRetirement } from "./repair.ts";
 import { planRollout } from "./rollout.ts";
@@ -43,6 +43,7 @@ const running: readonly Concern[] = [
   planScale,
   planDismissals,
   planParameters,
+  planOthers,
   planDrains,
   planRollout,
   planRetirement,

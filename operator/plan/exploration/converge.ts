@@ -69,6 +69,12 @@ function verdict(world: World, scene: Scene, worlds: readonly World[], path: rea
   const condition = plan.status.conditions.find(({ type }) => type === "QuorumAvailable");
   if (world.chain && votingPower(world, false) < quorum && lostPower(world) > 0)
     return condition?.status === "True" ? stuck("no quorum, and the status does not say so") : { kind: "lost", worlds };
+  // A region without a free node cannot run what it should: the plan says so.
+  const crowded = world.regions.some(({ pods }) => pods.some(({ state }) => state === "unscheduled"));
+  const said = plan.decisions.some(
+    (each) => each.kind === "wait" && (each.reason === "NotScheduled" || each.reason === "NoRoom"),
+  );
+  if (crowded && said) return { kind: "lost", worlds };
   return stuck(
     `${unhappy}; waits: ${plan.decisions.map((each) => ("message" in each ? each.message : each.kind)).join(" | ")}`,
   );

@@ -3,7 +3,7 @@
  * observer verified them; epochs and votes that members merely state are counted by power, so that F liars move nothing.
  */
 import { totals } from "../../validator/consensus/power.ts";
-import { power } from "../../validator/consensus/types.ts";
+import { type FaultModel, power } from "../../validator/consensus/types.ts";
 import type { Desired } from "./desired.ts";
 import type { Pod, Report, SetMember, Snapshot, ValidatorSet, Volume } from "./snapshot.ts";
 
@@ -60,7 +60,10 @@ export function readChain(desired: Desired, snapshot: Snapshot, now: number): Ch
   });
   const reporting = sum(reporters.map(({ member }) => member));
   const voting = new Map(
-    current.members.map((member) => [member.id, judge(member, own(member), reporters, snapshot, { fault, quorum })]),
+    current.members.map((member) => [
+      member.id,
+      judge(member, own(member), reporters, snapshot, { fault, quorum, faultModel: desired.faultModel }),
+    ]),
   );
   const heights = fresh.flatMap(({ height }) => (height.kind === "verified" ? [height.value] : []));
   return {
@@ -106,10 +109,12 @@ function judge(
   own: Report | undefined,
   reporters: readonly { readonly member: SetMember; readonly report: Report }[],
   snapshot: Snapshot,
-  { fault, quorum }: { readonly fault: number; readonly quorum: number },
+  { fault, quorum, faultModel }: { readonly fault: number; readonly quorum: number; readonly faultModel: FaultModel },
 ): Voting {
   const others = reporters.filter((each) => each.member !== member);
   const heard = sum(others.filter(({ report }) => report.heard.includes(member.id)).map((each) => each.member));
+  // Where nobody lies, one voice is enough.
+  const least = faultModel === "Crash" ? 0 : fault;
   const unheard = sum(others.map((each) => each.member)) - heard;
   if (unheard >= quorum) return "no";
   const pod = podOf(member, snapshot);
@@ -119,7 +124,7 @@ function judge(
   const answers = own?.voting === true && own.role === "validator" && (pod === undefined || pod.ready);
   // What is being deleted may end at any moment.
   const stays = pod === undefined || !pod.deleting;
-  if (heard > fault && stays && (!asked || answers)) return "yes";
+  if (heard > least && stays && (!asked || answers)) return "yes";
   return "unknown";
 }
 
@@ -134,8 +139,10 @@ function podOf(member: SetMember, snapshot: Snapshot): Pod | "absent" | undefine
   return volume || !snapshot.pods.some((each) => each.seat === member.id) ? "absent" : undefined;
 }
 
+/** The node the pod runs on answers. */
 export function reachable(pod: Pod, { nodes }: Snapshot): boolean {
-  if (pod.node === undefined || nodes === undefined) return true;
+  if (pod.node === undefined) return true;
+  if (nodes === undefined) return !pod.nodeLost;
   return nodes.find((node) => node.name === pod.node)?.reachable === true;
 }
 

@@ -43,6 +43,8 @@ export interface Pod extends IdentityLabels {
    */
   readonly state: "unscheduled" | "running" | "ended";
   readonly ready: boolean;
+  /** Its own conditions say that its node does not answer: all there is when nodes may not be listed. */
+  readonly nodeLost: boolean;
   /** Its deletion was asked for. Our finalizer keeps the object until the planner releases it. */
   readonly deleting: boolean;
 }

@@ -41,7 +41,13 @@ function observeRegion(world: World, region: ModelRegion) {
     pods: region.pods.map(({ healthy, node, ...pod }): Pod => {
       const up = nodeOf(region, node)?.state === "up";
       const version = podVersion({ ...pod, healthy, node });
-      return { version, ...pod, node: node === "" ? undefined : node, ready: pod.state === "running" && healthy && up };
+      return {
+        version,
+        ...pod,
+        node: node === "" ? undefined : node,
+        nodeLost: !up && node !== "",
+        ready: pod.state === "running" && healthy && up,
+      };
     }),
     volumes: region.volumes.map(
       ({ recorded, key, genesis: _, pods: __, ...volume }): Volume => ({

@@ -47,6 +47,15 @@ export function scenesOf(seats: number): readonly Scene[] {
       [base, { ...base, parameters: { epochBlocks: 200 } }, { ...base, hibernate: true }],
       true,
     ),
+    scene("weights and regions", [
+      specOf(equal(4, 4), seats),
+      specOf([5, 4, 4, 4], seats, { requiredRegions: { r0: 4, r1: 1 } }),
+      specOf(equal(5, 4), Math.max(5, seats), { requiredRegions: { r0: 1, r4: 1 } }),
+    ]),
+    scene("crash model", [
+      specOf([2, 2, 2], Math.max(3, seats - 1), { faultModel: "Crash" }),
+      specOf([2, 2, 2], Math.max(3, seats - 1), { faultModel: "Crash", podRevision: "b" }),
+    ]),
     scene("unequal", [
       specOf([3, 2, 2, 2, 2], Math.max(5, seats)),
       specOf([3, 2, 2, 2, 2], Math.max(5, seats), { podRevision: "b" }),

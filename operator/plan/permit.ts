@@ -7,9 +7,9 @@ import type { Action } from "./actions.ts";
 import { type Chain, freshReports } from "./chain.ts";
 import type { Decision } from "./decisions.ts";
 import type { Facts } from "./facts.ts";
-import { movedPower } from "./membership.ts";
 import { faultPower } from "./placement.ts";
 import { isBroken } from "./rollout.ts";
+import { movedPower } from "./scale.ts";
 import type { Claimed, Permit, RefusedTransaction, SetMember } from "./snapshot.ts";
 
 /** A transaction that no block has taken up is handed over again after this long, ms. */

@@ -9,10 +9,11 @@ import type { Desired } from "./desired.ts";
 import { planBudgets, planDrains } from "./drain.ts";
 import { type Facts, gather } from "./facts.ts";
 import { planDeletion, planFinalizer, planHibernation } from "./lifecycle.ts";
-import { planDismissals, planOthers, planParameters, planScale } from "./membership.ts";
+import { planDismissals, planOthers, planParameters } from "./membership.ts";
 import { type Claim, spend } from "./permit.ts";
 import { planPods, planReplacements, planRetirement } from "./repair.ts";
 import { planRollout } from "./rollout.ts";
+import { planScale } from "./scale.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { describe, type SwarmStatus } from "./status.ts";
 

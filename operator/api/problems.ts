@@ -32,9 +32,9 @@ export function explain(issue: z.core.$ZodIssue): readonly Problem[] {
           : `Must be ${issue.values.map(String).join(" or ")}.`,
       );
     case "too_small":
-      return at(`Too small: at least ${issue.minimum}${unitOf(issue.origin)}.`);
+      return at(`Too small: at least ${issue.minimum}${unitOf(issue.origin, issue.minimum)}.`);
     case "too_big":
-      return at(`Too large: at most ${issue.maximum}${unitOf(issue.origin)}.`);
+      return at(`Too large: at most ${issue.maximum}${unitOf(issue.origin, issue.maximum)}.`);
     case "invalid_union":
       return issue.errors.flat().some(({ code }) => code === "invalid_format")
         ? at(sentence(issue.errors.flat().find(({ code }) => code === "invalid_format")?.message ?? ""))
@@ -54,5 +54,8 @@ const kindNames: Readonly<Record<string, string>> = {
   record: "a map of names to values",
 };
 const kindName = (expected: string) => kindNames[expected] ?? expected;
-const units: Readonly<Record<string, string>> = { string: " characters", array: " entries" };
-const unitOf = (origin: string) => units[origin] ?? "";
+const units: Readonly<Record<string, readonly [one: string, more: string]>> = {
+  string: [" character", " characters"],
+  array: [" entry", " entries"],
+};
+const unitOf = (origin: string, count: number | bigint) => units[origin]?.[Number(count) === 1 ? 0 : 1] ?? "";

@@ -148,7 +148,7 @@ export const placementRules: readonly Rule<Spec>[] = [
   },
   {
     field: "replicas",
-    cel: "!has(self.autoscaling) || (self.replicas >= self.autoscaling.minSeats && self.replicas <= self.autoscaling.maxSeats)",
+    cel: "!has(self.autoscaling) || self.autoscaling.minSeats > self.autoscaling.maxSeats || (self.replicas >= self.autoscaling.minSeats && self.replicas <= self.autoscaling.maxSeats)",
     sentence: {
       plain: "replicas is outside autoscaling.minSeats and maxSeats. Change one of them.",
       cel: "string(self.replicas) + ' is outside autoscaling.minSeats = ' + string(self.autoscaling.minSeats) + ' and maxSeats = ' + string(self.autoscaling.maxSeats) + '. Change one of them.'",
@@ -156,6 +156,8 @@ export const placementRules: readonly Rule<Spec>[] = [
         `${replicas} is outside autoscaling.minSeats = ${autoscaling?.minSeats} and maxSeats = ${autoscaling?.maxSeats}. Change one of them.`,
     },
     holds: ({ replicas, autoscaling }) =>
-      !autoscaling || (replicas >= autoscaling.minSeats && replicas <= autoscaling.maxSeats),
+      !autoscaling ||
+      autoscaling.minSeats > autoscaling.maxSeats ||
+      (replicas >= autoscaling.minSeats && replicas <= autoscaling.maxSeats),
   },
 ];

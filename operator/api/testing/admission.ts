@@ -1,0 +1,88 @@
+/**
+ * What an API server does with the rules of a CRD, as far as a CEL evaluator without one can: fills in defaults and
+ * evaluates every rule at its place. Types and bounds it leaves to the API server.
+ */
+import { Environment } from "@marcbachmann/cel-js";
+import type { Structural, Validation } from "../crd/structural.ts";
+import type { Problem } from "../problems.ts";
+import { compareQuantities, thousandths } from "../rules/quantities.ts";
+
+/** A `quantity` of the Kubernetes library. */
+class Quantity {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+const environment = new Environment({ unlistedVariablesAreDyn: true })
+  .registerType("Quantity", { fields: {}, ctor: Quantity })
+  .registerFunction("list.sum(): int", (list: bigint[]) => list.reduce((sum, each) => sum + each, 0n))
+  .registerFunction("list.indexOf(dyn): int", (list: unknown[], item: unknown) => BigInt(list.indexOf(item)))
+  .registerFunction("quantity(string): Quantity", (text: string) => {
+    if (thousandths(text) === undefined) throw new Error(`${text} is no quantity`);
+    return new Quantity(text);
+  })
+  .registerFunction("Quantity.compareTo(Quantity): int", (a: Quantity, b: Quantity) =>
+    BigInt(compareQuantities(a.text, b.text)),
+  );
+
+const parsed = new Map<string, ReturnType<Environment["parse"]>>();
+function evaluate(expression: string, variables: Readonly<Record<string, unknown>>): unknown {
+  const known = parsed.get(expression) ?? environment.parse(expression);
+  parsed.set(expression, known);
+  return known(variables);
+}
+
+/** A copy with every default of the schema filled in, from the outside inwards. */
+export function withDefaults(schema: Structural, value: unknown): unknown {
+  if (schema.items && Array.isArray(value)) return value.map((each) => withDefaults(schema.items ?? {}, each));
+  if (!isObject(value)) return value;
+  const filled: Record<string, unknown> = { ...value };
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    const present = filled[name] ?? structuredClone(property.default);
+    if (present !== undefined) filled[name] = withDefaults(property, present);
+  }
+  return filled;
+}
+
+/** Every rule that the object breaks; with `old`, those over two versions too. Both have their defaults. */
+export function refusals(schema: Structural, value: unknown, old: unknown, path = ""): readonly Problem[] {
+  const own = (schema["x-kubernetes-validations"] ?? []).flatMap((each) => refusal(each, value, old, path));
+  return [...own, ...inside(schema, value, old, path)];
+}
+
+function inside(schema: Structural, value: unknown, old: unknown, path: string): readonly Problem[] {
+  const under = (name: string | number) => (path === "" ? `${name}` : `${path}.${name}`);
+  if (Array.isArray(value))
+    return value.flatMap((each, i) => (schema.items ? refusals(schema.items, each, undefined, under(i)) : []));
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([name, each]) => {
+    const property = schema.properties?.[name] ?? schema.additionalProperties;
+    return property ? refusals(property, each, isObject(old) ? old[name] : undefined, under(name)) : [];
+  });
+}
+
+function refusal(validation: Validation, self: unknown, oldSelf: unknown, path: string): readonly Problem[] {
+  const { rule, message, messageExpression, fieldPath = "" } = validation;
+  if (/\boldSelf\b/.test(rule) && oldSelf === undefined) return [];
+  const variables = { self: celValue(self), oldSelf: celValue(oldSelf ?? null) };
+  if (evaluate(rule, variables) === true) return [];
+  const said = messageExpression === undefined ? message : evaluate(messageExpression, variables);
+  return [{ field: `${path}${fieldPath}`.replace(/^\./, ""), message: String(said) }];
+}
+
+/** Whole numbers are `int`, as the API server has them. */
+function celValue(value: unknown): unknown {
+  if (typeof value === "number") return Number.isInteger(value) ? BigInt(value) : value;
+  if (Array.isArray(value)) return value.map(celValue);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== undefined)
+      .map(([name, each]) => [name, celValue(each)]),
+  );
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -5,7 +5,7 @@ import { startCoverage } from "./coverage.ts";
 import type { Finding } from "./explore.ts";
 
 const help = `npm run explore -- [--seats N] [--faults N] [--changes N] [--scene NAME] [--walks N]
-npm run explore -- --mutants
+npm run explore -- --mutants | --mutant NAME
 
   --seats N        seats of the swarms, 4 to 7 (default 4)
   --faults N       faults on one path (default 2, in all scenes but the widest)
@@ -17,6 +17,7 @@ npm run explore -- --mutants
   --length N       steps of a walk (default 120)
   --seed N         the first walk's seed (default 1)
   --json           one line of JSON at the end: for the mutants
+  --mutant NAME    only this one
   --mutants        break the planner on purpose in copies of the source: each mutant has to be caught
 
 Prints the states explored, and the places of the planner that nothing reached. Exit code: 0 every rule held in every
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
     mutants: { type: "boolean", default: false },
+    mutant: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -56,9 +58,9 @@ if (values.help) {
   console.log(help);
   process.exit(0);
 }
-if (values.mutants) {
+if (values.mutants || values.mutant !== undefined) {
   const { runMutants } = await import("./mutants/run.ts");
-  process.exit((await runMutants()) ? 0 : 1);
+  process.exit((await runMutants(values.mutant)) ? 0 : 1);
 }
 
 const seats = whole("seats", values.seats, 4, 7);

@@ -164,6 +164,7 @@ test("status draws regions with their seats, their lag and what troubles them", 
     blockTime: 0,
     block: "",
     blockPayments: 0,
+    blockView: 0,
     ...part,
   });
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are not what is tested

@@ -35,6 +35,7 @@ const status = (part: Partial<SeatStatus>): SeatStatus => ({
   blockTime: 0,
   block: "",
   blockPayments: 0,
+  blockView: 0,
   ...part,
 });
 const figures: LiveFigures = {

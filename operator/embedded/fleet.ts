@@ -59,6 +59,11 @@ const startMs = 60_000;
 const finalExitCodes = { validator: [2, 3, 5], gateway: [78] };
 /** A process that ends this often before it is ready will not get better. */
 const startAttempts = 4;
+/**
+ * How the C library keeps freed memory (docs/running-a-validator.md): batches come and go by the hundred a second, and by
+ * default what they leave behind grows to twice what is in use.
+ */
+const allocation = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072" };
 const programs = {
   validator: join(import.meta.dirname, "../../validator/main.ts"),
   gateway: join(import.meta.dirname, "../../gateway/main.ts"),
@@ -154,6 +159,7 @@ function createBoot(
       name: seat.identity,
       program: programs.validator,
       args: ["--config", config],
+      env: allocation,
       logFile: logOf(seat.identity),
       finalExitCodes: finalExitCodes.validator,
     });

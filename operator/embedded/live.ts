@@ -63,12 +63,12 @@ export function followFleet(fleet: Fleet): Live {
 
   const stopState = fleet.state.watch((event) => {
     if (event.kind !== "seat" || event.view.status === undefined || !event.view.reachable) return;
-    const { finalizedHeight, view, blockTime, block, blockPayments } = event.view.status;
+    const { finalizedHeight, blockView, blockTime, block, blockPayments } = event.view.status;
     if (finalizedHeight <= height || block === "") return;
     // The first status tells of a chain that was there before: it is no rate.
     note(0, height === 0 ? 0 : finalizedHeight - height);
     height = finalizedHeight;
-    const final = { height, view, time: blockTime, hash: block, payments: blockPayments };
+    const final = { height, view: blockView, time: blockTime, hash: block, payments: blockPayments };
     for (const listener of [...finals]) listener(final);
   });
   const stopSettlements = followSettlements(fleet.links, (block, link) => {

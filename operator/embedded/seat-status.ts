@@ -34,10 +34,11 @@ export interface SeatStatus {
   /** From acceptance to settlement over the last messages accepted there, ms; 0 while there are none. */
   readonly settlementP50: number;
   readonly settlementP99: number;
-  /** Of the newest final block: ms since the Unix epoch, hash, payments. */
+  /** Of the newest final block: ms since the Unix epoch, hash, payments, view. */
   readonly blockTime: number;
   readonly block: string;
   readonly blockPayments: number;
+  readonly blockView: number;
 }
 
 export function seatStatus(response: GetStatusResponse): SeatStatus {
@@ -64,6 +65,7 @@ export function seatStatus(response: GetStatusResponse): SeatStatus {
     blockTime: Number(response.blockTime),
     block: hex(response.block),
     blockPayments: response.blockPayments,
+    blockView: Number(response.blockView),
   };
 }
 

@@ -8,10 +8,10 @@ import { startEpoch } from "../consensus/step.ts";
 import type { Block, Effect, EpochConfig, Input, Parameters, SeatIndex } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { type MemberKeys, memberKeys } from "../crypto/bls.ts";
-import { evidenceTransaction } from "../ledger/evidence.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
 import type { ExecutedBlock } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
+import { createAccusing } from "./accusing.ts";
 import { createBatches } from "./batches.ts";
 import { createCatchUp } from "./catch-up.ts";
 import { chainViewOf } from "./chain-view.ts";
@@ -31,7 +31,8 @@ import { type Membership, membershipOf } from "./membership.ts";
 import { createMessageIndex } from "./message-index.ts";
 import { createOutbox, type Signers } from "./outbox.ts";
 import { createPayload } from "./payload.ts";
-import type { Clock, Network, PeerAddress, PeerName } from "./ports.ts";
+import { createPeers } from "./peers.ts";
+import type { Clock, Network, PeerName } from "./ports.ts";
 import { createProofs } from "./proofs.ts";
 import { createQueries } from "./queries.ts";
 import { createReceiving } from "./receiving.ts";
@@ -74,8 +75,6 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   const { clock, network, store, signers, observe } = options;
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const ownKey = bytesToHex(signers.peer.publicKey);
-  /** Peers that nobody reaches. */
-  const gone = new Set<PeerName>();
   let stopped = false;
   const fatal = (error: unknown) => {
     if (!stopped) options.onFatal(error);
@@ -307,9 +306,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     commit: commits.commit,
   });
 
-  /** Seats of the epoch under way whose equivocation is on its way into a block. */
-  let reported = new Set<string>();
   const govern = createGovernance({ ...shared, ledger: () => ledger });
+  const accusing = createAccusing({ ...shared, govern });
   core = createCoreLoop({ clock, initial, perform, observe, onFatal: fatal });
 
   function perform(effect: Effect): void {
@@ -340,16 +338,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
       case "settle":
         settlement.settle(effect.height, effect.finalization);
         return status.changed();
-      case "report-evidence": {
-        const { member } = membership.seats[effect.offender] ?? {};
-        const offender = member?.id ?? `seat ${effect.offender}`;
-        observe({ kind: "equivocation", offender, evidence: effect.evidence.kind });
-        // Once is enough: its power goes with the epoch, whatever else it signs.
-        if (!member || member.power === 0 || reported.has(member.id)) return;
-        const proof = evidenceTransaction(membership.config.chainId, member, effect.evidence);
-        if (proof && govern(proof.bytes).kind === "accepted") reported.add(member.id);
-        return;
-      }
+      case "report-evidence":
+        return accusing.accuse(effect);
       case "quarantine":
         observe({ kind: "quarantined", height: effect.height, own: effect.own, certified: effect.certified });
         observe({ kind: "voting", allowed: false, reason: "quarantined: a quorum certified another state root" });
@@ -390,58 +380,35 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     const previous = state();
     keys = next;
     membership = members;
-    reported = new Set();
+    accusing.epochChanged();
     timers.clearAll();
     const fresh = startEpoch(keys.config, membership.self, executed, previous);
     core?.replace(recovered ? carryOver(previous, recovered) : fresh);
-    connectPeers();
+    peers.dial();
     const { epoch, members: seats } = keys.config;
     observe({ kind: "epoch", epoch, powers: seats.map((seat) => seat.power) });
-    for (const peer of gone) tellPresence(peer);
+    peers.tellGone();
     feed({ kind: "start" });
     dissemination.epochChanged();
     routing.epochChanged();
   }
 
-  function tellPresence(peer: PeerName): void {
-    const seat = membership.seatOf(peer);
-    if (seat !== undefined) feed({ kind: "presence", seat, gone: gone.has(peer) });
-  }
-
-  function connectPeers(): void {
-    const learners = ledger.state.set.learners.filter(({ peerKey }) => peerKey !== ownKey);
-    const peers: PeerAddress[] = [
-      ...membership.others.map(({ peer, member }) => ({ peer, addresses: options.addressesOf(member.id) })),
-      ...learners.map(({ id, peerKey }) => ({ peer: options.peerName(peerKey), addresses: options.addressesOf(id) })),
-    ];
-    network.setPeers(peers);
-  }
-
+  const peers = createPeers({
+    ...shared,
+    network,
+    learners: () => ledger.state.set.learners,
+    ownKey,
+    peerName: options.peerName,
+    addressesOf: options.addressesOf,
+    status,
+    connected(seat) {
+      dissemination.connected(seat);
+      catchUp.ask(seat);
+    },
+  });
   network.onBroadcast((from, bytes) => inbound.push(from, bytes));
   network.onRequest(createServing({ ...shared, store, chain: () => chain, receiving, penalize: penalizePeer }));
-  network.onRoundTrip((peer, milliseconds) => {
-    const seat = membership.seatOf(peer);
-    if (seat === undefined) return;
-    status.roundTrip(peer, milliseconds);
-    observe({ kind: "round-trip", seat: membership.seats[seat]?.member.id ?? "", milliseconds });
-    feed({ kind: "round-trip", seat, milliseconds });
-  });
-  network.onPeer((peer, event) => {
-    if (event === "gone") {
-      gone.add(peer);
-      return tellPresence(peer);
-    }
-    if (gone.delete(peer)) tellPresence(peer);
-    if (event === "relayed") return;
-    status.peer(peer, event === "connected");
-    const seat = membership.seatOf(peer);
-    if (seat === undefined) return;
-    observe({ kind: "peer", seat: membership.seats[seat]?.member.id ?? "", connected: event === "connected" });
-    if (event !== "connected") return;
-    dissemination.connected(seat);
-    catchUp.ask(seat);
-  });
-  connectPeers();
+  peers.dial();
   if (!mayVote()) core.feed({ kind: "disk", healthy: false });
   core.feed({ kind: "start" });
   for (const block of rest) executor.enqueue(block);

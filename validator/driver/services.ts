@@ -139,6 +139,7 @@ export interface ValidatorStatus {
   readonly blockTime: number;
   readonly block: Digest;
   readonly blockPayments: number;
+  readonly blockView: number;
 }
 
 export type GovernanceResult =

@@ -141,6 +141,7 @@ export function createStatus(options: StatusOptions): Status {
         timeouts,
         blockTime: block?.header.time ?? now.finalized.time,
         block: block?.hash ?? zeroDigest,
+        blockView: block?.header.view ?? 0,
         blockPayments: block?.body.batches.reduce((sum, batch) => sum + batch.payments, 0) ?? 0,
       };
     },

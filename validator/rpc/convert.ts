@@ -120,5 +120,6 @@ export function statusMessage(
     blockTime: BigInt(status.blockTime),
     block: bytesOf(status.block),
     blockPayments: status.blockPayments,
+    blockView: BigInt(status.blockView),
   };
 }

@@ -240,7 +240,7 @@ export const metricTable = {
     },
     unit: "seconds",
     owner: "driver",
-    help: "Time spent by stage: CPU, but for persist, which is the wait for the disk.",
+    help: "Time spent by stage, by the clock: on a busy machine it holds waits for a core. persist is the wait for the disk.",
   },
   rpc_requests_total: {
     type: "counter",

@@ -360,6 +360,7 @@ describe("administration", () => {
       settlementP50: 5,
       settlementP99: 12,
       blockPayments: 9,
+      blockView: 4n,
     });
   });
 

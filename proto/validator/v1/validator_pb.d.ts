@@ -842,6 +842,11 @@ export declare type GetStatusResponse = Message<"validator.v1.GetStatusResponse"
    * @generated from field: uint32 block_payments = 22;
    */
   blockPayments: number;
+
+  /**
+   * @generated from field: uint64 block_view = 23;
+   */
+  blockView: bigint;
 };
 
 /**

@@ -60,6 +60,7 @@ export const status: ValidatorStatus = {
   blockTime: 1_700_000_000_000,
   block: digest("cd".repeat(32)),
   blockPayments: 9,
+  blockView: 4,
 };
 
 /** A payment message's bytes from an institution; its signature is no signature. */

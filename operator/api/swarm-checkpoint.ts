@@ -1,6 +1,10 @@
 /** `SwarmCheckpoint`, group `validatorswarm.io`, version `v1alpha1`: a checkpoint kept outside the validators' volumes. */
 import { z } from "zod";
 import { checkpointConditions, conditionsOf } from "./conditions.ts";
+import { apiVersion, metadata } from "./object.ts";
+import { explain, type Problem } from "./problems.ts";
+import { checkpointChangeRules, checkpointRules } from "./rules/checkpoint-rules.ts";
+import { broken, brokenByChange } from "./rules/rule.ts";
 import { anyText, shortName } from "./spec/fields.ts";
 import { destination } from "./spec/storage.ts";
 
@@ -59,17 +63,37 @@ export const checkpointStatus = z.strictObject({
     .meta({ description: "How it was proven restorable." }),
 });
 
-/** The schema of the whole object as its user writes it. */
-export const swarmCheckpointSchema = z.strictObject({
-  apiVersion: z.literal("validatorswarm.io/v1alpha1"),
+const swarmCheckpointSchema = z.strictObject({
+  apiVersion: z.literal(apiVersion),
   kind: z.literal("SwarmCheckpoint"),
-  metadata: z.looseObject({ name: z.string().min(1).max(253) }),
+  metadata,
   spec: checkpointSpec,
+  status: z.unknown().optional(),
 });
 
-/** A checkpoint as asked for, with every default filled in. */
-export type SwarmCheckpoint = z.infer<typeof swarmCheckpointSchema> & { readonly status?: SwarmCheckpointStatus };
-/** Its spec. */
+/** Its spec, with every default filled in. */
 export type SwarmCheckpointSpec = z.infer<typeof checkpointSpec>;
 /** What became of it. */
 export type SwarmCheckpointStatus = z.infer<typeof checkpointStatus>;
+/** A checkpoint as asked for, with every default filled in. */
+export type SwarmCheckpoint = Omit<z.infer<typeof swarmCheckpointSchema>, "status"> & {
+  readonly status?: SwarmCheckpointStatus;
+};
+
+export type CheckpointResult =
+  | { readonly kind: "ok"; readonly checkpoint: SwarmCheckpoint }
+  | { readonly kind: "invalid"; readonly problems: readonly Problem[] };
+
+/** Checks an object that was read from anywhere, and fills in its defaults. A `status` in it is not read. */
+export function checkSwarmCheckpoint(document: unknown): CheckpointResult {
+  const parsed = swarmCheckpointSchema.safeParse(document, { reportInput: true });
+  if (!parsed.success) return { kind: "invalid", problems: parsed.error.issues.flatMap(explain) };
+  const { status: _, ...checkpoint } = parsed.data;
+  const problems = broken(checkpointRules, checkpoint.spec, "spec");
+  return problems.length > 0 ? { kind: "invalid", problems } : { kind: "ok", checkpoint };
+}
+
+/** What of a change to a checkpoint the API refuses. */
+export function checkCheckpointChange(now: SwarmCheckpointSpec, before: SwarmCheckpointSpec): readonly Problem[] {
+  return brokenByChange(checkpointChangeRules, now, before, "spec");
+}

@@ -4,10 +4,10 @@
  */
 import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
+import { apiVersion, metadata } from "./object.ts";
 import { explain, type Problem } from "./problems.ts";
 import { broken, brokenByChange } from "./rules/rule.ts";
 import { changeRules, objectRules, plannerRules, specRules } from "./rules/swarm-rules.ts";
-import { mapOf } from "./spec/fields.ts";
 import { spec, type ValidatorSwarmSpec } from "./spec/spec.ts";
 import type { ValidatorSwarmStatus } from "./status.ts";
 
@@ -15,30 +15,11 @@ export { faultBudget, seatsOf } from "./rules/power.ts";
 export type { ValidatorSwarmSpec } from "./spec/spec.ts";
 export type { Condition, ValidatorSwarmStatus } from "./status.ts";
 
-/** The API's group and version. */
-export const apiVersion = "validatorswarm.io/v1alpha1";
-
-/** The schema of the whole object as its user writes it. What the API server adds is let through and not read. */
+/** The schema of the whole object as its user writes it. */
 const validatorSwarmSchema = z.strictObject({
   apiVersion: z.literal(apiVersion),
   kind: z.literal("ValidatorSwarm"),
-  metadata: z.strictObject({
-    name: z.string().max(253),
-    namespace: z.string().max(63).optional(),
-    labels: mapOf(z.string(), 64).optional(),
-    annotations: mapOf(z.string(), 64).optional(),
-    uid: z.string().optional(),
-    resourceVersion: z.string().optional(),
-    generation: z.int().optional(),
-    creationTimestamp: z.string().optional(),
-    deletionTimestamp: z.string().optional(),
-    deletionGracePeriodSeconds: z.int().optional(),
-    finalizers: z.array(z.string()).optional(),
-    ownerReferences: z.array(z.unknown()).optional(),
-    managedFields: z.array(z.unknown()).optional(),
-    selfLink: z.string().optional(),
-    generateName: z.string().optional(),
-  }),
+  metadata,
   spec,
   status: z.unknown().optional(),
 });

@@ -39,7 +39,6 @@ export async function* boundedLines(
   } catch (error) {
     return yield { kind: "broken", message: error instanceof Error ? error.message : String(error) };
   }
-  if (heldBytes > 0) yield { kind: "line", text: Buffer.concat(held).toString("utf8") };
   yield { kind: "end" };
 }
 

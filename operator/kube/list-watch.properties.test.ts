@@ -1,4 +1,5 @@
 /** Whatever goes wrong in whatever order: in the end the store is what the server has, at a bounded price. */
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { systemClock } from "./clock.ts";
@@ -59,11 +60,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Step>({ kind: "refresh" }) },
 );
 
+/** A step, and how long the others have the word before the next: turns of the event loop. */
+const paced = fc.record({ one: step, turns: fc.oneof(fc.constant(0), fc.nat(30)) });
+
 const idleMs = 60;
 
 test("the store ends equal to the server, changes lead from state to state, requests are bounded", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+    fc.asyncProperty(fc.boolean(), fc.array(paced, { minLength: 1, maxLength: 25 }), async (warm, steps) => {
       await using world = await createFixture({ maxLineBytes: 10_000 });
       const startedAt = performance.now();
       const replica = new Map<string, StoredObject>();
@@ -82,9 +86,11 @@ test("the store ends equal to the server, changes lead from state to state, requ
           failuresBeforeList: 3,
         },
       });
-      for (const one of steps) {
+      if (warm) await listWatch.synced;
+      for (const { one, turns } of steps) {
         if (one.kind === "refresh") void listWatch.refresh();
         else await perform(world, one, () => listWatch.store.list());
+        for (let i = 0; i < turns; i++) await setImmediate();
       }
       world.server.clearFaults();
       // One more object tells that everything before it has arrived.
@@ -92,7 +98,7 @@ test("the store ends equal to the server, changes lead from state to state, requ
       await until(() => sameObjects(listWatch.store.list(), world));
       expect([...replica.values()].map(versionOf).sort()).toEqual(listWatch.store.list().map(versionOf).sort());
 
-      const disturbances = steps.filter(({ kind }) => kind !== "put" && kind !== "remove").length;
+      const disturbances = steps.filter(({ one }) => one.kind !== "put" && one.kind !== "remove").length;
       const silences = Math.ceil((performance.now() - startedAt) / idleMs);
       // A fault costs its request, the list it may force (four pages of two, twice if it was forgotten) and a watch.
       expect(world.server.requests.length).toBeLessThanOrEqual(10 + 10 * disturbances + 2 * silences);
@@ -122,7 +128,6 @@ async function perform(
     case "drop":
       return world.server.dropWatches();
     case "catch-up":
-      world.server.clearFaults();
       return until(() => sameObjects(seen(), world));
   }
 }

@@ -167,10 +167,10 @@ describe("watch", () => {
     world.server.inject("watch", fault);
     const { listWatch, story, observed } = start();
     await listWatch.synced;
+    await until(() => sent("watch").length > 0);
     put(world, "a", {});
-    await until(() => failuresOf(observed).length === 1);
     put(world, "b", {});
-    await until(() => listWatch.store.size() === 2);
+    await until(() => failuresOf(observed).length === 1 && listWatch.store.size() === 2);
     expect(story()).toEqual(["added swarm/a", "added swarm/b"]);
     expect(sent("list")).toHaveLength(1);
   });

@@ -12,8 +12,9 @@ function row(name: keyof Parameters) {
   return found;
 }
 
-function numeric(name: NumericName) {
-  const { range, unit, help } = row(name);
+/** In the table's own words where they stand by themselves. */
+function numeric(name: NumericName, words = row(name).help) {
+  const { range, unit } = row(name);
   const [least, most] = range;
   if (typeof least !== "number" || typeof most !== "number") throw new Error(`${name} is no number`);
   return z
@@ -21,7 +22,7 @@ function numeric(name: NumericName) {
     .min(least)
     .max(most)
     .default(defaultParameters[name])
-    .meta({ description: unit === "" ? help : `${help} In ${unit}.` });
+    .meta({ description: unit === "ms" ? `${words.slice(0, -1)}, ms.` : words });
 }
 
 /** How a view's timeout follows the network. */
@@ -40,13 +41,16 @@ export const consensus = z
     hintTimeout: numeric("hintTimeout"),
     silentViews: numeric("silentViews"),
     idleInterval: numeric("idleInterval"),
-    settleInterval: numeric("settleInterval"),
+    settleInterval: numeric("settleInterval", "An idle leader's wait while a final block still waits for coverage."),
     maxClockDrift: numeric("maxClockDrift"),
     maxBlockBatches: numeric("maxBlockBatches"),
     maxExecutionLag: numeric("maxExecutionLag"),
-    suspectBlocks: numeric("suspectBlocks"),
-    suspectAfter: numeric("suspectAfter"),
-    epochBlocks: numeric("epochBlocks"),
+    suspectBlocks: numeric(
+      "suspectBlocks",
+      "A region missing from this many finalizations in a row, over at least `suspectAfter`, is suspected.",
+    ),
+    suspectAfter: numeric("suspectAfter", "Least block time those finalizations span."),
+    epochBlocks: numeric("epochBlocks", "Longest epoch, blocks."),
     checkpointInterval: numeric("checkpointInterval"),
     revealInterval: numeric("revealInterval"),
     minReveals: numeric("minReveals"),

@@ -19,10 +19,11 @@ export function text(shape: RegExp, maxLength: number, what: string) {
   const meta: CrdMeta = {
     "x-kubernetes-validations": [{ rule: `self.matches(${celText(shape.source)})`, message: sentence(what) }],
   };
+  // One problem at a time: what has the wrong shape is not also too long.
   return z
     .string()
+    .regex(shape, { error: what, abort: true })
     .max(maxLength)
-    .regex(shape, what)
     .meta({ ...meta });
 }
 

@@ -140,6 +140,14 @@ export const invalidShapes: readonly InvalidSpec[] = [
     message: "Must be an ISO 4217 code such as EUR.",
   },
   {
+    name: "a currency of four letters",
+    set: { "spec.genesis.accounts.0.currency": "EURO" },
+    layer: "schema",
+    field: "spec.genesis.accounts.0.currency",
+    message: "Must be an ISO 4217 code such as EUR.",
+    server: "Too long: may not be more than 3 bytes",
+  },
+  {
     name: "an account twice",
     set: { "spec.genesis.accounts.1.currency": "EUR" },
     layer: "schema",

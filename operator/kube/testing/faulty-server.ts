@@ -176,7 +176,7 @@ export async function startFaultyServer(): Promise<FaultyServer> {
       state.response.end(`${JSON.stringify({ type: "ERROR", object: body })}\n`);
       return;
     }
-    strike(state, "");
+    strike(state);
     const repeated = state.fault?.kind === "repeat" ? objects.since(0) : [];
     for (const entry of [...repeated, ...objects.since(from)])
       if (concerns(state.target, entry)) sendEntry(state, entry);
@@ -189,23 +189,22 @@ export async function startFaultyServer(): Promise<FaultyServer> {
   }
 
   function sendLine(state: WatchState, line: string): void {
-    if (!watches.has(state) || state.lines >= linesBefore(state.fault)) return;
-    state.response.write(line);
+    const { response, fault } = state;
+    if (!watches.has(state)) return;
+    const struck = state.lines >= linesBefore(fault);
     state.lines++;
-    strike(state, line);
+    if (!struck) response.write(line);
+    // This very line is the broken one: whoever skips it loses an event.
+    else if (fault?.kind === "cut") response.write(line.slice(0, line.length / 2), () => response.destroy());
+    else if (fault?.kind === "garbled")
+      response.write(state.lines - 1 === fault.afterLines ? `${line.slice(0, 40)}\n` : line);
+    strike(state);
   }
 
-  /** Performs a watch's fault when its time has come; `line` is something to break. */
-  function strike({ response, fault, lines }: WatchState, line: string): void {
-    if (!fault || lines < linesBefore(fault)) return;
-    const half = (line || '{"type":"ADDED","object":{"metadata":{"name":').slice(0, 40);
+  /** Performs faults that need no line to break, when their time has come. */
+  function strike({ response, fault, lines }: WatchState): void {
+    if (!fault || lines !== linesBefore(fault)) return;
     switch (fault.kind) {
-      case "cut":
-        response.write(half, () => response.destroy());
-        return;
-      case "garbled":
-        response.write(`${half}\n`);
-        return;
       case "end":
         response.end();
         return;

@@ -3,7 +3,9 @@ import { execute } from "./perform.ts";
 import {
   copy,
   edit,
+  keysFor,
   type ModelRegion,
+  type ModelVolume,
   nodeOf,
   now,
   type Scene,
@@ -61,18 +63,35 @@ export function progress(world: World, scene: Scene): readonly Event[] {
       if (pod.state === "running" && pod.deleting && node?.state === "up")
         add(`${pod.name} ended`, (next) => end(edit(next, r), i));
       const budget = region.budgets.find(({ name }) => name === pod.name);
-      if (pod.state === "running" && !pod.deleting && node?.cordoned && node.state === "up" && (!budget || budget.open))
+      if (pod.state === "running" && !pod.deleting && node?.drained && node.state === "up" && (!budget || budget.open))
         add(`${pod.name} is evicted`, (next) => {
           const evicted = edit(next, r).pods[i];
           if (evicted) evicted.deleting = true;
           return undefined;
         });
     }
+    for (const [i, volume] of region.volumes.entries())
+      if (mayFollow(world, region, volume))
+        add(`${volume.name} catches up`, (next) => {
+          Object.assign(edit(next, r).volumes[i] ?? {}, { synced: true });
+          return undefined;
+        });
     for (const { name, deleting } of region.volumes)
       if (deleting && region.pods.every((pod) => pod.name !== name))
         add(`volume ${name} is gone`, (next) => dropVolume(edit(next, r), name));
   }
   return [...found, ...chainProgress(world, scene)];
+}
+
+/** Runs, has its chain, is let in, and has not caught up yet. */
+function mayFollow({ chain }: World, region: ModelRegion, { name, genesis, synced, key }: ModelVolume): boolean {
+  if (!chain || !genesis || synced) return false;
+  const { members, learners } = chain.current;
+  const known =
+    learners.some(({ peerKey }) => peerKey === keysFor(key).peerKey) || members.some(({ blsKey }) => blsKey === key);
+  const process = region.processes.find(({ identity }) => identity === name);
+  const pod = region.pods.find(({ uid }) => uid === process?.podUid);
+  return known && pod?.healthy === true && nodeOf(region, pod.node)?.state !== "cut";
 }
 
 const freeNode = (region: ModelRegion) =>
@@ -169,7 +188,7 @@ export function heals(world: World): readonly Event[] {
       );
       const uncordoned = event(world, "heal", `node ${node.name} is uncordoned`, (next) => {
         const its = mended(next);
-        if (its) its.cordoned = false;
+        if (its) Object.assign(its, { cordoned: false, drained: false });
         return undefined;
       });
       return [
@@ -257,7 +276,10 @@ function faults(world: World): readonly Event[] {
           if (state === "dead") own.processes = own.processes.filter((process) => process.node !== node.name);
         });
       if (!node.cordoned)
-        add(`node ${node.name} is cordoned`, (next) => Object.assign(its(next).nodes[i] ?? {}, { cordoned: true }));
+        for (const drained of [false, true])
+          add(`node ${node.name} is ${drained ? "drained" : "cordoned"}`, (next) =>
+            Object.assign(its(next).nodes[i] ?? {}, { cordoned: true, drained }),
+          );
     }
     for (const { name, deleting } of region.volumes)
       if (!deleting) add(`volume ${name} is lost`, (next) => dropVolume(its(next), name));

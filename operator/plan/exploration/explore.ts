@@ -1,6 +1,6 @@
 /** Walks through every world that a scene can reach within its bounds, and checks each. */
 import { createHash } from "node:crypto";
-import { converge } from "./converge.ts";
+import { converge, type Outcome } from "./converge.ts";
 import { type Bounds, type Event, events } from "./events.ts";
 import { perFirst, planFor } from "./operator.ts";
 import { canonical, type Scene, type World } from "./world.ts";
@@ -26,6 +26,8 @@ export interface Result {
 
 export interface ExploreOptions extends Bounds {
   readonly maxStates: number;
+  /** Leave convergence out: only what must never happen. */
+  readonly safetyOnly?: boolean;
   readonly progress?: (states: number, open: number) => void;
 }
 
@@ -64,7 +66,9 @@ export function explore(scene: Scene, start: World, options: ExploreOptions): Re
     const fail = (rule: string, detail: string, more: readonly string[]) =>
       result({ rule, detail, path: [...lineOf(entry.path), ...more] }, false);
 
-    const outcome = converge(world, scene, key, converged);
+    const outcome: Outcome = options.safetyOnly
+      ? { kind: "converged", worlds: [] }
+      : converge(world, scene, key, converged);
     if (outcome.kind === "stuck" || outcome.kind === "restless")
       return fail(
         outcome.kind === "stuck" ? "every state converges" : "no action repeated for ever",

@@ -50,7 +50,7 @@ function observeRegion(world: World, region: ModelRegion) {
       };
     }),
     volumes: region.volumes.map(
-      ({ recorded, key, genesis: _, pods: __, ...volume }): Volume => ({
+      ({ recorded, key, genesis: _, synced: __, pods: ___, ...volume }): Volume => ({
         ...volume,
         keys: recorded ? keysFor(key) : undefined,
         state: "present",
@@ -104,7 +104,7 @@ function reportOf(world: World, region: ModelRegion, process: ModelProcess, hear
     voting,
     epoch: follows ? chain.current.epoch : 0,
     view: 1,
-    height: follows ? { kind: "verified", value: 1_000 } : { kind: "absent" },
+    height: follows && volume.synced ? { kind: "verified", value: 1_000 } : { kind: "absent" },
     root: { kind: "absent" },
     sets: follows
       ? { kind: "verified", value: { current: chain.current, pending: chain.pending } }

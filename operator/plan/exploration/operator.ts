@@ -66,6 +66,16 @@ function weakens(world: World, id: string, scene: Scene, lenient: boolean): stri
           (member) => [member.id === body.seat ? body.keys.blsKey : member.blsKey, member.power] as const,
         ),
   );
+  const synced = world.regions.flatMap(({ volumes }) =>
+    volumes.filter((volume) => volume.synced).map(({ key }) => key),
+  );
+  for (const key of powers.keys())
+    if (
+      !synced.includes(key) &&
+      chain.current.members.every(({ blsKey }) => blsKey !== key) &&
+      volumeExists(world, key)
+    )
+      return `"${id}" seats ${key}, which has not caught up`;
   const total = [...powers.values()].reduce((sum, power) => sum + power, 0);
   const quorum = total - Math.floor((total - 1) / (scene.specs[0]?.faultModel === "Crash" ? 2 : 3));
   const stay = chain.current.members.map((member) => ({
@@ -76,3 +86,7 @@ function weakens(world: World, id: string, scene: Scene, lenient: boolean): stri
   const left = votingPower(after, true);
   return left < quorum ? `"${id}" leaves ${left} of the ${quorum} power that the next set's quorum needs` : undefined;
 }
+
+/** It was not lost meanwhile. */
+const volumeExists = (world: World, key: string) =>
+  world.regions.some(({ volumes }) => volumes.some((volume) => volume.key === key));

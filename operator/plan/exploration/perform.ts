@@ -76,7 +76,7 @@ function performOnIdentity(world: World, action: OnIdentity): Performed {
       if (volume) return refused;
       const { identity, seat, generation } = action;
       const uid = `${identity} v${region.keyed.length % 3}`;
-      const fresh = { recorded: false, key: "", genesis: false, deleting: false, pods: 0 };
+      const fresh = { recorded: false, key: "", genesis: false, synced: false, deleting: false, pods: 0 };
       region.volumes.push({ name: identity, seat, generation, uid, ...fresh });
       region.volumes.sort((a, b) => (a.name < b.name ? -1 : 1));
       return did;
@@ -135,6 +135,9 @@ function performOnIdentity(world: World, action: OnIdentity): Performed {
     case "provide-genesis":
       if (!volume || pod?.uid !== action.podUid || !process || !pod.healthy || volume.genesis) return refused;
       volume.genesis = true;
+      // Who is there from the first block has nothing to catch up with.
+      volume.synced =
+        world.chain?.current.epoch === 0 && world.chain.current.members.some(({ blsKey }) => blsKey === volume.key);
       return did;
   }
 }

@@ -34,6 +34,8 @@ export interface ModelVolume {
   /** Created inside; "" before a process ran on it. */
   key: string;
   genesis: boolean;
+  /** Has followed the chain to its end. */
+  synced: boolean;
   deleting: boolean;
   /** Pods made for it so far, modulo 4: names the next uid. */
   pods: number;
@@ -52,6 +54,8 @@ export interface ModelNode {
   /** `up`; `cut`: from control plane and peers; `hidden`: from the control plane alone; `dead`: nothing runs. */
   state: "up" | "cut" | "hidden" | "dead";
   cordoned: boolean;
+  /** Somebody drains it too. */
+  drained: boolean;
   /** ms, when not up. */
   since: number;
 }
@@ -124,6 +128,7 @@ export function emptyWorld(scene: Scene): World {
         name: `${name}-n${i}`,
         state: "up",
         cordoned: false,
+        drained: false,
         since: 0,
       })),
       pods: [],
@@ -191,7 +196,7 @@ export function votes(world: World, region: ModelRegion, process: ModelProcess):
   const node = nodeOf(region, process.node);
   if (node?.state === "cut" || node?.state === "dead") return false;
   const volume = region.volumes.find(({ name, key }) => name === process.identity && key === process.key);
-  if (!volume?.genesis) return false;
+  if (!volume?.synced) return false;
   const pod = region.pods.find(({ uid }) => uid === process.podUid);
   return pod === undefined || pod.healthy;
 }

@@ -9,6 +9,8 @@ export interface PlannerMutant {
   readonly scene: string;
   readonly faults: number;
   readonly changes: number;
+  /** Look for what must never happen alone: it would be found later than a world that does not converge. */
+  readonly safety?: boolean;
   /** Any of these rules counts as caught. */
   readonly violates: readonly string[];
 }
@@ -77,6 +79,7 @@ export const mutants: readonly PlannerMutant[] = [
     scene: "rollout",
     faults: 0,
     changes: 1,
+    safety: true,
     violates: ["power within the budget"],
   },
   {
@@ -131,6 +134,7 @@ export const mutants: readonly PlannerMutant[] = [
     scene: "rollout",
     faults: 1,
     changes: 1,
+    safety: true,
     violates: ["one pod per identity"],
   },
   {
@@ -146,6 +150,7 @@ export const mutants: readonly PlannerMutant[] = [
     scene: "repair",
     faults: 1,
     changes: 0,
+    safety: true,
     violates: ["named identities stay", "one pod per identity"],
   },
   {

@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, "../../../..");
 const maxStates = 20_000;
 const walks = 400;
 
-type Case = Pick<PlannerMutant, "scene" | "faults" | "changes">;
+type Case = Pick<PlannerMutant, "scene" | "faults" | "changes" | "safety">;
 interface Verdict {
   readonly kind: "held" | "violated" | "crashed";
   readonly rule?: string;
@@ -69,15 +69,19 @@ function copySource(folder: string, name: string): string {
   return copy;
 }
 
-function run(folder: string, { scene, faults, changes }: Case): Verdict {
+function run(folder: string, { scene, faults, changes, safety }: Case): Verdict {
   const script = join(folder, "operator/plan/exploration/main.ts");
   const bounds = ["--faults", faults, "--changes", changes, "--max-states", maxStates, "--walks", walks].map(String);
-  const { stdout, stderr } = spawnSync(process.execPath, [script, "--json", "--scene", scene, ...bounds], {
-    cwd: folder,
-    encoding: "utf8",
-    timeout: 600_000,
-    maxBuffer: 64 * 1024 * 1024,
-  });
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [script, "--json", ...(safety ? ["--safety"] : []), "--scene", scene, ...bounds],
+    {
+      cwd: folder,
+      encoding: "utf8",
+      timeout: 600_000,
+      maxBuffer: 64 * 1024 * 1024,
+    },
+  );
   const last = stdout.trimEnd().split("\n").at(-1) ?? "";
   return last.startsWith("{") ? (JSON.parse(last) as Verdict) : { kind: "crashed", detail: stderr.slice(-600) };
 }

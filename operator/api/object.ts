@@ -1,0 +1,25 @@
+/** What objects of both kinds share. */
+import { z } from "zod";
+import { mapOf } from "./spec/fields.ts";
+
+/** The API's group and version. */
+export const apiVersion = "validatorswarm.io/v1alpha1";
+
+/** An object's metadata. What the API server adds is let through, so that what it gave can be applied again. */
+export const metadata = z.strictObject({
+  name: z.string().max(253),
+  namespace: z.string().max(63).optional(),
+  labels: mapOf(z.string(), 64).optional(),
+  annotations: mapOf(z.string(), 64).optional(),
+  uid: z.string().optional(),
+  resourceVersion: z.string().optional(),
+  generation: z.int().optional(),
+  creationTimestamp: z.string().optional(),
+  deletionTimestamp: z.string().optional(),
+  deletionGracePeriodSeconds: z.int().optional(),
+  finalizers: z.array(z.string()).optional(),
+  ownerReferences: z.array(z.unknown()).optional(),
+  managedFields: z.array(z.unknown()).optional(),
+  selfLink: z.string().optional(),
+  generateName: z.string().optional(),
+});

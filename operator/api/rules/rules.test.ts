@@ -1,0 +1,110 @@
+/** Random specs: CEL and TypeScript agree on what is refused, and on the words. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { kinds } from "../crd/definitions.ts";
+import { refusals, withDefaults } from "../testing/admission.ts";
+import { member } from "../testing/invalid-shapes.ts";
+import { edited } from "../testing/invalid-specs.ts";
+import { checkChange, checkValidatorSwarm } from "../validator-swarm.ts";
+import { compareQuantities, thousandths } from "./quantities.ts";
+
+const quickstart: unknown = parse(
+  readFileSync(join(import.meta.dirname, "../../../manifests/quickstart.yaml"), "utf8"),
+);
+const small = edited(quickstart, {
+  "spec.genesis.institutions": [{ bic: "QSWADEFFXXX" }],
+  "spec.genesis.accounts": [],
+});
+const { schema } = kinds[0]!;
+
+const names = ["eu-west", "us-east", "ap-south", "eu-north", "uk"];
+const upTo = (most: number) => fc.integer({ min: 1, max: most });
+const hundreds = fc.integer({ min: 100, max: 200 });
+const quantity = fc.oneof(upTo(5), fc.constantFrom("500m", "1.5", "1Gi", "1G", "2", "1000Mi"));
+const optional = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
+
+const regions = fc
+  .uniqueArray(fc.tuple(fc.constantFrom(...names), upTo(4)), { minLength: 1, maxLength: 4, selector: ([name]) => name })
+  .map((all) => all.map(([name, weight]) => ({ name, weight })));
+const members = fc.array(fc.tuple(fc.constantFrom(...names), upTo(4), fc.boolean()), { maxLength: 3 }).map((all) =>
+  all.map(([region, power, sameKeys], i) => {
+    const keys = sameKeys ? {} : { blsKey: `0${i}`.repeat(48), peerKey: `0${i}`.repeat(32) };
+    return { ...member, ...keys, id: `other-${i}`, region, power };
+  }),
+);
+
+const anyEdits = fc.record({
+  "spec.faultModel": fc.constantFrom("Byzantine", "Crash"),
+  "spec.replicas": upTo(9),
+  "spec.regions": regions,
+  "spec.members": members,
+  "spec.placement.surviveRegionLoss": fc.boolean(),
+  "spec.exposure.type": fc.constantFrom("ClusterIP", "NodePort"),
+  "spec.consensus": fc.record({ minTimeout: hundreds, maxTimeout: hundreds, checkpointInterval: hundreds }),
+  // One at most: a map of CEL has no order, so which of two is named is not fixed.
+  "spec.consensus.coverage.requiredRegions": optional(
+    fc.dictionary(fc.constantFrom(...names, "moon"), upTo(5), { maxKeys: 1 }),
+  ),
+  "spec.rollout.promotion.stepPower": optional(upTo(4)),
+  "spec.canary": optional(fc.record({ seats: upTo(4) })),
+  "spec.autoscaling": optional(fc.record({ minSeats: upTo(9), maxSeats: upTo(9) })),
+  "spec.checkpoints": optional(fc.record({ everyBlocks: hundreds, destination: fc.constantFrom({ pvc: {} }, {}) })),
+  "spec.resources": fc.record({
+    requests: fc.record({ cpu: quantity, memory: quantity }),
+    limits: fc.record({ cpu: quantity }),
+  }),
+});
+
+test("the same objects are refused, with the same words", () => {
+  let refused = 0;
+  fc.assert(
+    fc.property(anyEdits, (edits) => {
+      const object = edited(small, edits);
+      const result = checkValidatorSwarm(object);
+      const offline = result.kind === "ok" ? [] : result.problems;
+      refused += offline.length > 0 ? 1 : 0;
+      expect(refusals(schema, withDefaults(schema, object), undefined)).toEqual(offline);
+    }),
+    { numRuns: 150 },
+  );
+  expect(refused).toBeGreaterThan(50);
+});
+
+const goodEdits = fc.record({
+  "spec.faultModel": fc.constantFrom("Byzantine", "Crash"),
+  "spec.storage.size": fc.constantFrom("10Gi", "20Gi", "20G"),
+  "spec.storage.storageClassName": fc.constantFrom(undefined, "fast", "slow"),
+  "spec.protocolVersion": upTo(2),
+  "spec.genesis.institutions.0.name": fc.constantFrom("A", "B"),
+  "spec.restoreFrom": fc.constantFrom(
+    undefined,
+    { checkpoint: "one", recoverySecret: "recovery" },
+    { checkpoint: "two", recoverySecret: "recovery" },
+  ),
+});
+
+test("the same changes are refused, with the same words", () => {
+  fc.assert(
+    fc.property(goodEdits, goodEdits, (one, other) => {
+      const [now, before] = [edited(small, one), edited(small, other)];
+      const [checked, earlier] = [checkValidatorSwarm(now), checkValidatorSwarm(before)];
+      if (checked.kind !== "ok" || earlier.kind !== "ok") throw new Error("both are valid by themselves");
+      expect(refusals(schema, withDefaults(schema, now), withDefaults(schema, before))).toEqual(
+        checkChange(checked.swarm.spec, earlier.swarm.spec),
+      );
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("quantities compare as Kubernetes compares them", () => {
+  expect(thousandths("500m")).toBe(500n);
+  expect(thousandths("0.0001")).toBe(1n);
+  expect(thousandths("1e3")).toBeUndefined();
+  expect(compareQuantities("1Gi", "1G")).toBe(1);
+  expect(compareQuantities("1000Mi", "1Gi")).toBe(-1);
+  expect(compareQuantities(2, "2000m")).toBe(0);
+});

@@ -145,3 +145,16 @@ export const status = z.strictObject({
 export type ValidatorSwarmStatus = z.infer<typeof status>;
 /** One condition of a swarm. */
 export type Condition = ValidatorSwarmStatus["conditions"][number];
+
+export type ReadStatus =
+  | { readonly kind: "ok"; readonly status: ValidatorSwarmStatus | undefined }
+  /** Somebody else wrote into it: the operator's memory cannot be trusted. */
+  | { readonly kind: "damaged"; readonly field: string };
+
+/** The status of an object from an API server; undefined before the first visit. */
+export function readStatus(written: unknown): ReadStatus {
+  if (written === undefined) return { kind: "ok", status: undefined };
+  const parsed = status.safeParse(written);
+  if (parsed.success) return { kind: "ok", status: parsed.data };
+  return { kind: "damaged", field: ["status", ...(parsed.error.issues[0]?.path ?? [])].map(String).join(".") };
+}

@@ -66,6 +66,8 @@ export interface ListWatch {
   readonly store: Store;
   /** After the first list, all of its changes handed on; `stopped` when the signal came first. */
   readonly synced: Promise<"synced" | "stopped">;
+  /** Whether the store shows a state of this resourceVersion, or a later one. */
+  readonly hasReached: (version: string) => boolean;
   /** Lists again now, and resolves like `synced`: what the store holds then is not older than this call. */
   readonly refresh: () => Promise<"synced" | "stopped">;
   /** Resolves after everything ended. */
@@ -188,6 +190,7 @@ export function startListWatch(options: ListWatchOptions): ListWatch {
     store,
     synced: first.promise,
     done,
+    hasReached: (version) => position !== undefined && !isOlder(position, version),
     refresh() {
       if (signal.aborted) return Promise.resolve("stopped");
       const asked = Promise.withResolvers<"synced" | "stopped">();

@@ -33,6 +33,8 @@ export interface ObjectMeta {
   readonly creationTimestamp?: string;
   /** Set while finalizers keep a deleted object alive. */
   readonly deletionTimestamp?: string;
+  /** How long its end may take from then on; 0: nobody is asked. */
+  readonly deletionGracePeriodSeconds?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
@@ -120,7 +122,7 @@ function isStoredMeta(metadata: JsonRecord): metadata is JsonRecord & StoredObje
   return (
     ["name", "uid", "resourceVersion"].every(filled) &&
     ["namespace", "deletionTimestamp", "creationTimestamp"].every((field) => optional(field, "string")) &&
-    optional("generation", "number") &&
+    ["generation", "deletionGracePeriodSeconds"].every((field) => optional(field, "number")) &&
     ["labels", "annotations"].every(map) &&
     texts("finalizers") &&
     records("ownerReferences")

@@ -18,6 +18,8 @@ export interface WatchedKind {
 export interface Objects {
   readonly get: (kind: Kind, key: ObjectKey) => StoredObject | undefined;
   readonly list: (kind: Kind) => readonly StoredObject[];
+  /** Whether what is shown of the key's collection is of this resourceVersion or later. */
+  readonly hasReached: (kind: Kind, key: ObjectKey, version: string) => boolean;
 }
 
 export interface Watched {
@@ -49,6 +51,7 @@ export function startWatched(options: WatchedOptions): Watched {
   const watches = kinds.flatMap((watched) =>
     collectionsOf(watched.kind, scope).map((namespace) => ({
       watched,
+      namespace,
       listWatch: startListWatch({
         api,
         clock,
@@ -89,6 +92,10 @@ export function startWatched(options: WatchedOptions): Watched {
         return undefined;
       },
       list: (kind) => of(kind).flatMap(({ listWatch }) => listWatch.store.list()),
+      hasReached: (kind, key, version) =>
+        of(kind)
+          .filter(({ namespace }) => namespace === undefined || key.startsWith(`${namespace}/`))
+          .every(({ listWatch }) => listWatch.hasReached(version)),
     },
     refresh: () => all((listWatch) => listWatch.refresh()),
     synced: first,

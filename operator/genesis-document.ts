@@ -1,0 +1,126 @@
+/** The genesis document of a swarm: what the spec says, and the members with the keys that their volumes made. */
+import { currencyOf } from "../gateway/iso20022/currencies.ts";
+import { verifyPossession } from "../validator/crypto/bls.ts";
+import { canonicalJson, type GenesisDocument, parseGenesis } from "../validator/ledger/genesis.ts";
+import type { Account } from "./api/spec/genesis.ts";
+import type { ValidatorSwarmSpec } from "./api/validator-swarm.ts";
+import type { MemberChange } from "./plan/transactions.ts";
+
+export type GenesisResult =
+  | { readonly kind: "ok"; readonly bytes: Uint8Array; readonly chainId: string }
+  /** A sentence that names what to change in the spec. */
+  | { readonly kind: "invalid"; readonly reason: string };
+
+export interface GenesisOrder {
+  readonly name: string;
+  readonly spec: ValidatorSwarmSpec;
+  readonly members: readonly MemberChange[];
+  /** Members that are run from here: the operator acts for their seats. */
+  readonly managed: ReadonlySet<string>;
+  /** ed25519 public key with which the operator signs, hexadecimal. */
+  readonly operatorKey: string;
+  /** ms since the Unix epoch: the chain's time starts with it. */
+  readonly time: number;
+}
+
+/** The document's canonical bytes. Every institution and the governance set have to have their keys in the spec. */
+export function genesisDocument({ name, spec, members, managed, operatorKey, time }: GenesisOrder): GenesisResult {
+  const { faultModel, genesis, consensus } = spec;
+  const impostor = members.find((member) => !provesPossession(member));
+  if (impostor) return invalid(`${impostor.id} does not prove that it holds its key.`);
+
+  const accounts = genesis.accounts.map(accountOf);
+  const wrong = accounts.find((account) => account.kind === "invalid");
+  if (wrong) return wrong;
+  const nameless = genesis.institutions.find(({ key }) => key === undefined);
+  if (nameless)
+    return invalid(`spec.genesis.institutions: ${nameless.bic} has no key. Add its ed25519 public key as \`key\`.`);
+  const { keys, threshold } = genesis.governance;
+  if (keys.length === 0)
+    return invalid("spec.genesis.governance.keys: nobody governs. Add the ed25519 public keys that do.");
+
+  const { coverage, ...parameters } = consensus;
+  const { requiredRegions } = coverage;
+  const owners = new Map(spec.members.map(({ id, owner }) => [id, owner]));
+  const document: GenesisDocument = {
+    chainName: name,
+    time,
+    faultModel,
+    members: members.map((member) => {
+      const owner = managed.has(member.id) ? operatorKey : owners.get(member.id);
+      return {
+        id: member.id,
+        power: member.power,
+        region: member.region,
+        zones: [...member.zones],
+        blsKey: member.keys.blsKey,
+        peerKey: member.keys.peerKey,
+        proofOfPossession: member.proofOfPossession ?? "",
+        ...(owner === undefined ? {} : { owner }),
+      };
+    }),
+    ...(requiredRegions === undefined ? {} : { requiredRegions }),
+    parameters,
+    governance: { threshold, keys: [...keys] },
+    zones: [...new Set([...spec.regions, ...spec.members].flatMap(({ zones }) => zones))].sort(),
+    institutions: genesis.institutions.map(({ bic, key = "" }) => ({ bic, key })),
+    accounts: accounts.flatMap((account) => (account.kind === "ok" ? [account.account] : [])),
+    expiryWindow: genesis.expiryWindowSeconds * 1_000,
+  };
+  const parsed = parseGenesis(document);
+  if (parsed.kind === "refused") return invalid(parsed.reasons.join(" "));
+  return { kind: "ok", bytes: Buffer.from(canonicalJson(document), "utf8"), chainId: parsed.chainId };
+}
+
+const invalid = (reason: string) => ({ kind: "invalid", reason }) as const;
+
+function provesPossession({ keys, proofOfPossession }: MemberChange): boolean {
+  const bytes = (hex: string) => Buffer.from(hex, "hex");
+  return (
+    proofOfPossession !== undefined &&
+    verifyPossession(bytes(keys.blsKey), bytes(keys.peerKey), bytes(proofOfPossession))
+  );
+}
+
+type GenesisAccount = NonNullable<GenesisDocument["accounts"]>[number];
+
+type ConvertedAccount =
+  | { readonly kind: "ok"; readonly account: GenesisAccount }
+  | { readonly kind: "invalid"; readonly reason: string };
+
+function accountOf(account: Account): ConvertedAccount {
+  const { institution, currency } = account;
+  const digits = currencyOf(currency)?.digits;
+  if (digits === undefined)
+    return {
+      kind: "invalid",
+      reason: `${institution} has an account in ${currency}, which is no ISO 4217 currency.`,
+    };
+  const minor = (amount: string) => minorUnits(amount, digits);
+  const amounts = [account.balance, account.debitCap, account.paymentLimit, account.dayLimit];
+  const wrong = amounts.find((amount) => amount !== undefined && minor(amount) === undefined);
+  if (wrong !== undefined)
+    return { kind: "invalid", reason: `${institution} ${currency}: ${wrong} has more than ${digits} decimals.` };
+  const limit = (amount: string | undefined) => (amount === undefined ? undefined : minor(amount));
+  const perPaymentLimit = limit(account.paymentLimit);
+  const perDayLimit = limit(account.dayLimit);
+  return {
+    kind: "ok",
+    account: {
+      institution,
+      currency,
+      openingBalance: minor(account.balance) ?? "0",
+      debitCap: minor(account.debitCap) ?? "0",
+      ...(perPaymentLimit === undefined ? {} : { perPaymentLimit }),
+      ...(perDayLimit === undefined ? {} : { perDayLimit }),
+    },
+  };
+}
+
+/** "12.5" in a currency of two digits is "1250"; `undefined` when it has more digits than the currency. */
+export function minorUnits(amount: string, digits: number): string | undefined {
+  const [whole = "0", fraction = ""] = amount.split(".");
+  const kept = fraction.replace(/0+$/, "");
+  if (kept.length > digits) return undefined;
+  return (whole + kept.padEnd(digits, "0")).replace(/^0+(?=\d)/, "");
+}

@@ -1,0 +1,31 @@
+/** What differs between a cluster and one machine: where processes listen, dial and keep their files. */
+
+/** TCP ports of one validator. */
+export interface ValidatorPorts {
+  readonly p2p: number;
+  readonly rpc: number;
+  readonly metrics: number;
+}
+
+/** A member that others may have to dial. */
+export interface PeerTarget {
+  /** The identity's name. */
+  readonly identity: string;
+  readonly swarm: string;
+  readonly namespace: string;
+}
+
+/** The world in which the swarm's pods run. */
+export interface World {
+  /** Image of validators and gateways when the spec names none. */
+  readonly image: string;
+  /** Where processes listen: every address in a pod's network, the loopback on one machine. */
+  readonly bindAddress: string;
+  readonly portsOf: (identity: string) => ValidatorPorts;
+  /** TCP multiaddress at which one identity dials another. */
+  readonly peerAddress: (from: string, to: PeerTarget) => string;
+  /** URL of a validator's services for gateways; what the operator itself dials comes from the pod's status. */
+  readonly rpcUrl: (target: PeerTarget) => string;
+  /** Path of a mounted volume as the process sees it. */
+  readonly mountPath: (pod: string, mount: "data" | "config") => string;
+}

@@ -1,0 +1,179 @@
+/** One visit to one swarm: observe, plan, write the status, perform. Level-triggered: every visit starts from what is. */
+
+import type { Problem } from "./api/problems.ts";
+import { type Condition, readStatus, type ValidatorSwarmStatus } from "./api/status.ts";
+import { createOwnWrites } from "./apply/own-writes.ts";
+import { type KeyResult, type Performed, perform } from "./apply/perform.ts";
+import type { Clock } from "./kube/clock.ts";
+import { configMaps, validatorSwarms } from "./kube/kinds.ts";
+import type { ObjectKey, StoredObject } from "./kube/objects.ts";
+import type { Run } from "./kube/runtime.ts";
+import type { Outcome } from "./kube/work-queue.ts";
+import { planName, swarmLabels } from "./objects/names.ts";
+import { planObject, readPlan } from "./objects/records.ts";
+import type { World } from "./objects/world.ts";
+import { observe } from "./observe/observe.ts";
+import type { Validators } from "./observe/validators.ts";
+import type { Action } from "./plan/actions.ts";
+import { toStatus } from "./plan/api.ts";
+import { explain } from "./plan/explain.ts";
+import { plan } from "./plan/plan.ts";
+import { timeText } from "./plan/time.ts";
+
+export interface ReconcileOptions {
+  readonly world: World;
+  readonly validators: Validators;
+  readonly clock: Clock;
+  readonly seesNodes: boolean;
+  /** The operator's key for a swarm. */
+  readonly operatorKey: (swarm: StoredObject) => Promise<KeyResult>;
+  /** Hears what each visit did, for the log. */
+  readonly onAction?: (swarm: ObjectKey, action: Action, result: Performed) => void;
+}
+
+/** Its own writes are not shown yet: their events wake the swarm, this is for events that are lost. */
+const unseenMs = 1_000;
+
+export function createReconcile(options: ReconcileOptions): (run: Run) => Promise<Outcome> {
+  const { world, validators, clock, seesNodes, onAction = () => {} } = options;
+  const writes = createOwnWrites();
+
+  return async ({ key, objects, writer, events, signal }) => {
+    const object = objects.get(validatorSwarms, key);
+    if (!object) {
+      validators.forget(key);
+      writes.forget(key);
+      return { kind: "done" };
+    }
+    if (!writes.areSeen(key, objects)) return { kind: "again", afterMs: unseenMs };
+    const now = clock.wall();
+    const reports = validators.reports(key);
+    const observed = observe({ object, objects, image: world.image, seesNodes, reports });
+    if (observed.kind !== "ok") {
+      const finding = observed.kind === "invalid" ? unacceptable(observed.problems) : recordsDamaged(observed.message);
+      return report(finding);
+    }
+    const { desired, snapshot, swarm, genesis } = observed;
+    validators.follow(key, observed.targets, genesis);
+    const planned = plan(desired, snapshot, now);
+
+    const selector = selectorOf(object.metadata.name);
+    const status = keepOthers(toStatus(planned.status, snapshot, selector), observed.status);
+    const written = await writeStatus(status, observed.status);
+    if (written.kind !== "done") return failure(written);
+    const words = explain(planned);
+    const plans = object.metadata.namespace;
+    const planKey = plans === undefined ? planName(object.metadata.name) : `${plans}/${planName(object.metadata.name)}`;
+    if (readPlan(objects.get(configMaps, planKey)) !== words && !snapshot.swarm.deleting)
+      await writer.apply(configMaps, planObject(object, words), { force: true });
+
+    const context = {
+      swarm: object,
+      spec: swarm.spec,
+      snapshot,
+      genesis,
+      objects,
+      writer,
+      writes,
+      validators,
+      world,
+      operatorKey: () => options.operatorKey(object),
+      now: () => clock.wall(),
+    };
+    for (const action of planned.actions) {
+      if (signal.aborted) return { kind: "retry" };
+      const result = await perform(action, context);
+      onAction(key, action, result);
+      if (result.kind !== "done") {
+        if (result.kind === "refused") tell("Warning", action, `${action.message} Refused: ${result.message}`);
+        return failure(result);
+      }
+      tell("Normal", action, action.message);
+    }
+    return { kind: "again", afterMs: planned.requeueAfter };
+
+    function tell(type: "Normal" | "Warning", action: Action, note: string): void {
+      events.report(object!, { type, reason: action.reason, action: camelCase(action.kind), note });
+    }
+
+    /** Written whole, only when it differs, and before anything that follows from it. */
+    async function writeStatus(
+      next: ValidatorSwarmStatus,
+      before: ValidatorSwarmStatus | undefined,
+    ): Promise<Performed> {
+      if (before && sameJson(next, before)) return { kind: "done" };
+      const { apiVersion, kind, metadata } = object!;
+      const { name, namespace, uid, resourceVersion } = metadata;
+      const target = { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion };
+      const result = await writer.applyStatus(
+        validatorSwarms,
+        { apiVersion, kind, metadata: target, status: next },
+        { force: true },
+      );
+      if (result.kind === "applied" || result.kind === "unchanged") {
+        writes.wrote(key, validatorSwarms, result.object);
+        return { kind: "done" };
+      }
+      return { kind: "failed", message: result.message, retryAfterMs: 0 };
+    }
+
+    /** What cannot be worked on is said in the condition that people look at; everything else of the status stays. */
+    async function report(finding: { readonly reason: string; readonly message: string }): Promise<Outcome> {
+      const read = readStatus(object!["status"]);
+      if (read.kind === "damaged") {
+        events.report(object!, { type: "Warning", action: "Observe", reason: finding.reason, note: finding.message });
+        return { kind: "retry", atLeastMs: 30_000 };
+      }
+      const before = read.status;
+      const generation = object!.metadata.generation ?? 0;
+      const old = before?.conditions.find(({ type }) => type === "Ready");
+      const ready: Condition = {
+        type: "Ready",
+        status: "False",
+        ...finding,
+        observedGeneration: generation,
+        lastTransitionTime: old?.status === "False" ? old.lastTransitionTime : timeText(now),
+      };
+      const conditions = [...(before?.conditions.filter(({ type }) => type !== "Ready") ?? []), ready];
+      const empty = { replicas: 0, selector: "", chainId: "", epoch: 0, seats: [] };
+      const result = await writeStatus({ ...empty, ...before, observedGeneration: generation, conditions }, before);
+      return result.kind === "done" ? { kind: "done" } : failure(result);
+    }
+  };
+}
+
+const failure = (result: Performed): Outcome =>
+  result.kind === "failed" && result.retryAfterMs > 0
+    ? { kind: "retry", atLeastMs: result.retryAfterMs }
+    : { kind: "retry" };
+
+function unacceptable(problems: readonly Problem[]) {
+  const words = problems.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join(" ");
+  return { reason: "SpecInvalid", message: words.slice(0, 32_768) };
+}
+
+const recordsDamaged = (message: string) => ({ reason: "RecordsDamaged", message });
+
+/** Fields of the status that other concerns write. */
+function keepOthers(next: ValidatorSwarmStatus, before: ValidatorSwarmStatus | undefined): ValidatorSwarmStatus {
+  return { ...next, ...(before?.lastCheckpoint ? { lastCheckpoint: before.lastCheckpoint } : {}) };
+}
+
+function selectorOf(swarm: string): string {
+  return Object.entries(swarmLabels(swarm, "validator"))
+    .map(([label, value]) => `${label}=${value}`)
+    .join(",");
+}
+
+const camelCase = (words: string) => words.replaceAll(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+
+/** Equal as JSON: absent and undefined are one, the order of keys does not count. */
+function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((each, i) => sameJson(each, b[i]));
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) return false;
+  const left: Record<string, unknown> = { ...a };
+  const right: Record<string, unknown> = { ...b };
+  return [...new Set([...Object.keys(left), ...Object.keys(right)])].every((key) => sameJson(left[key], right[key]));
+}

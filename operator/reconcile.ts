@@ -60,7 +60,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
     const selector = selectorOf(object.metadata.name);
     const status = keepOthers(toStatus(planned.status, snapshot, selector), observed.status);
     const written = await writeStatus(status, observed.status);
-    if (written.kind !== "done") return failure(written);
+    if (written.kind === "failed") return failure(written);
     const words = explain(planned);
     const plans = object.metadata.namespace;
     const planKey = plans === undefined ? planName(object.metadata.name) : `${plans}/${planName(object.metadata.name)}`;
@@ -68,7 +68,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       await writer.apply(configMaps, planObject(object, words), { force: true });
 
     const context = {
-      swarm: object,
+      swarm: written.object,
       spec: swarm.spec,
       snapshot,
       genesis,
@@ -100,8 +100,8 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
     async function writeStatus(
       next: ValidatorSwarmStatus,
       before: ValidatorSwarmStatus | undefined,
-    ): Promise<Performed> {
-      if (before && sameJson(next, before)) return { kind: "done" };
+    ): Promise<StatusWrite> {
+      if (before && sameJson(next, before)) return { kind: "done", object: object! };
       const { apiVersion, kind, metadata } = object!;
       const { name, namespace, uid, resourceVersion } = metadata;
       const target = { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion };
@@ -112,9 +112,9 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       );
       if (result.kind === "applied" || result.kind === "unchanged") {
         writes.wrote(key, validatorSwarms, result.object);
-        return { kind: "done" };
+        return { kind: "done", object: result.object };
       }
-      return { kind: "failed", message: result.message, retryAfterMs: 0 };
+      return { kind: "failed", retryAfterMs: result.kind === "unavailable" ? result.retryAfterMs : 0 };
     }
 
     /** What cannot be worked on is said in the condition that people look at; everything else of the status stays. */
@@ -142,7 +142,12 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
   };
 }
 
-const failure = (result: Performed): Outcome =>
+/** The object as it stands after the write. */
+type StatusWrite =
+  | { readonly kind: "done"; readonly object: StoredObject }
+  | { readonly kind: "failed"; readonly retryAfterMs: number };
+
+const failure = (result: Performed | StatusWrite): Outcome =>
   result.kind === "failed" && result.retryAfterMs > 0
     ? { kind: "retry", atLeastMs: result.retryAfterMs }
     : { kind: "retry" };

@@ -196,15 +196,15 @@ export async function perform(action: Action, context: PerformContext): Promise<
   }
 
   /**
-   * The object of a pod whose end is certain goes: without grace, for nobody is left to confirm it, then without our
-   * finalizer. Each step changes the object, so that the second is taken at the next visit.
+   * The object of a pod whose end is certain goes: our finalizer first, then, if it is still there at the next visit, the
+   * object without grace, for nobody is left to confirm its end.
    */
   async function release(identity: string, uid: string): Promise<Performed> {
     const pod = objects.get(pods, keyed(identity));
     if (pod?.metadata.uid !== uid) return done;
-    const graceful = pod.metadata.deletionTimestamp === undefined || pod.metadata.deletionGracePeriodSeconds !== 0;
-    if (graceful) return remove(pods, identity, { uid, options: { gracePeriodSeconds: 0 } });
-    return write(pods, writer.setFinalizer(pods, pod, identityFinalizer, false));
+    return pod.metadata.finalizers?.includes(identityFinalizer)
+      ? write(pods, writer.setFinalizer(pods, pod, identityFinalizer, false))
+      : remove(pods, identity, { uid, options: { gracePeriodSeconds: 0 } });
   }
 }
 

@@ -33,8 +33,6 @@ export interface ObjectMeta {
   readonly creationTimestamp?: string;
   /** Set while finalizers keep a deleted object alive. */
   readonly deletionTimestamp?: string;
-  /** How long its end may take from then on; 0: nobody is asked. */
-  readonly deletionGracePeriodSeconds?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
@@ -122,7 +120,7 @@ function isStoredMeta(metadata: JsonRecord): metadata is JsonRecord & StoredObje
   return (
     ["name", "uid", "resourceVersion"].every(filled) &&
     ["namespace", "deletionTimestamp", "creationTimestamp"].every((field) => optional(field, "string")) &&
-    ["generation", "deletionGracePeriodSeconds"].every((field) => optional(field, "number")) &&
+    optional("generation", "number") &&
     ["labels", "annotations"].every(map) &&
     texts("finalizers") &&
     records("ownerReferences")

@@ -58,6 +58,8 @@ export type ControllerEnd = { readonly kind: "stopped" } | { readonly kind: "stu
 
 export interface Controller {
   readonly done: Promise<ControllerEnd>;
+  /** Something outside the watched objects changed for this key. */
+  readonly wake: (key: ObjectKey) => void;
   /** "" or why the process should be restarted. */
   readonly alive: () => string;
   /** "" or why it cannot lead yet. */
@@ -171,6 +173,7 @@ export function runController(options: ControllerOptions): Controller {
 
   return {
     done: run(),
+    wake: queue.add,
     alive: () => fault,
     ready: () => (watched.isSynced() ? "" : "the stores are being filled"),
   };

@@ -76,6 +76,9 @@ export function statusReply(code: number, reason: string, message: string, detai
 
 const firstVersion = 100;
 
+/** What a manager creates or updates is not what it applies: the server keeps them apart, and so are conflicts told. */
+const updateOf = (manager: string) => `${manager}\u0000Update`;
+
 const idOf = ({ resource, namespace = "", name }: ObjectPath) => `${resource}|${namespace}|${name}`;
 const metaOf = (value: JsonObject): JsonObject => (isObject(value["metadata"]) ? value["metadata"] : {});
 const specOf = ({ metadata: _, status: __, ...rest }: JsonObject): JsonObject => rest;
@@ -159,7 +162,7 @@ export function createObjectBase(): ObjectBase {
     create: (path, value, manager) =>
       objects.has(idOf(path))
         ? statusReply(409, "AlreadyExists", `"${path.name}" already exists`)
-        : created(path, value, manager),
+        : created(path, value, updateOf(manager)),
 
     replace(path, value, manager) {
       const entry = objects.get(idOf(path));
@@ -167,7 +170,7 @@ export function createObjectBase(): ObjectBase {
       const refused = refusal(path, entry, metaOf(value));
       if (refused) return refused;
       const next = { ...value, metadata: { ...metaOf(entry.value), ...metaOf(value) } };
-      return changed(entry, next, takeOver(entry.owners, fieldsOf(entry.value), fieldsOf(next), manager));
+      return changed(entry, next, takeOver(entry.owners, fieldsOf(entry.value), fieldsOf(next), updateOf(manager)));
     },
 
     merge(path, patch, manager) {
@@ -176,7 +179,7 @@ export function createObjectBase(): ObjectBase {
       const refused = refusal(path, entry, metaOf(patch));
       if (refused) return refused;
       const next = mergePatch(entry.value, patch);
-      return changed(entry, next, takeOver(entry.owners, fieldsOf(entry.value), fieldsOf(next), manager));
+      return changed(entry, next, takeOver(entry.owners, fieldsOf(entry.value), fieldsOf(next), updateOf(manager)));
     },
 
     apply(path, value, manager, { force, status }) {
@@ -197,7 +200,7 @@ export function createObjectBase(): ObjectBase {
       if (conflicts.length > 0) {
         const causes = conflicts.map(({ path: at, manager: other }) => ({
           reason: "FieldManagerConflict",
-          message: `conflict with "${other}" using v1`,
+          message: `conflict with "${other.split("\u0000")[0]}" using v1`,
           field: shown(at),
         }));
         return statusReply(409, "Conflict", `Apply failed with ${causes.length} conflicts`, { causes });

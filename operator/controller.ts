@@ -1,0 +1,54 @@
+/** The operator over any API server: what it watches, whose business each object is, and one visit per swarm. */
+
+import {
+  configMaps,
+  nodes,
+  persistentVolumeClaims,
+  podDisruptionBudgets,
+  pods,
+  services,
+  validatorSwarms,
+} from "./kube/kinds.ts";
+import type { StoredObject } from "./kube/objects.ts";
+import { keyOf } from "./kube/objects.ts";
+import { type Controller, type ControllerOptions, runController } from "./kube/runtime.ts";
+import type { WatchedKind } from "./kube/watched.ts";
+import { managedSelector, operatorName, swarmOf } from "./objects/names.ts";
+import { createReconcile, type ReconcileOptions } from "./reconcile.ts";
+
+export interface OperatorOptions
+  extends Omit<ReconcileOptions, "seesNodes">,
+    Omit<ControllerOptions, "kinds" | "reconcile" | "name" | "clock"> {}
+
+/** Starts at once. Nodes are watched only by an operator of the whole cluster: no namespace holds them. */
+export function startOperator(options: OperatorOptions): Controller {
+  const seesNodes = options.scope.kind === "cluster";
+  const swarms = new Set<string>();
+  const own = (object: StoredObject) => {
+    const swarm = swarmOf(object);
+    const { namespace } = object.metadata;
+    return swarm === undefined ? [] : [namespace === undefined ? swarm : `${namespace}/${swarm}`];
+  };
+  const managed = [pods, persistentVolumeClaims, services, configMaps, podDisruptionBudgets].map(
+    (kind): WatchedKind => ({ kind, labelSelector: managedSelector, keys: own }),
+  );
+  const kinds: WatchedKind[] = [
+    {
+      kind: validatorSwarms,
+      keys: (object) => {
+        const key = keyOf(object);
+        swarms.add(key);
+        return [key];
+      },
+    },
+    ...managed,
+    // Whose pods a node may run is not written on it.
+    ...(seesNodes ? [{ kind: nodes, keys: () => [...swarms] }] : []),
+  ];
+  return runController({
+    ...options,
+    name: operatorName,
+    kinds,
+    reconcile: createReconcile({ ...options, seesNodes }),
+  });
+}

@@ -138,7 +138,10 @@ describe("a swarm", () => {
     validators.silence(key, lost);
     fixture.server.objects.merge({ resource, namespace, name: lost }, { status: { phase: "Lost" } }, "provisioner");
     await swarmThat((each) => isTrue(each, "Ready") && identities(each).includes("quickstart-eu-west-0-g2"));
-    expect(list(pods).map(({ metadata }) => textAt(metadata, "name"))).not.toContain(lost);
+    const names = () =>
+      [...list(pods), ...list(persistentVolumeClaims)].map(({ metadata }) => textAt(metadata, "name"));
+    await objectsThat(() => !names().includes(lost));
+    expect(names()).toHaveLength(8);
   });
 
   test("is taken away pod by pod, its volumes kept", async () => {

@@ -2,6 +2,7 @@
 
 import {
   configMaps,
+  deployments,
   nodes,
   persistentVolumeClaims,
   podDisruptionBudgets,
@@ -29,7 +30,7 @@ export function startOperator(options: OperatorOptions): Controller {
     const { namespace } = object.metadata;
     return swarm === undefined ? [] : [namespace === undefined ? swarm : `${namespace}/${swarm}`];
   };
-  const managed = [pods, persistentVolumeClaims, services, configMaps, podDisruptionBudgets].map(
+  const managed = [pods, persistentVolumeClaims, services, configMaps, podDisruptionBudgets, deployments].map(
     (kind): WatchedKind => ({ kind, labelSelector: managedSelector, keys: own }),
   );
   const kinds: WatchedKind[] = [

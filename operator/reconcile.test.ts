@@ -26,7 +26,9 @@ const world: World = {
   portsOf: () => ({ p2p: 7100, rpc: 7101, metrics: 7102 }),
   peerAddress: (_, to) => `/dns4/${to.identity}.${to.swarm}-peers.${to.namespace}.svc/tcp/7100`,
   rpcUrl: (to) => `https://${to.identity}.${to.swarm}-peers.${to.namespace}.svc:7101`,
-  mountPath: (_, mount) => (mount === "data" ? "/var/lib/validator" : "/etc/validator"),
+  gatewayPorts: () => ({ clients: 8443, metrics: 7102 }),
+  trustsCallers: false,
+  mountPath: (_, mount) => `/var/lib/swarm/${mount}`,
 };
 
 function quickstart(): ValidatorSwarm {

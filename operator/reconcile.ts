@@ -2,6 +2,7 @@
 
 import type { Problem } from "./api/problems.ts";
 import { type Condition, readStatus, type ValidatorSwarmStatus } from "./api/status.ts";
+import type { ValidatorSwarmSpec } from "./api/validator-swarm.ts";
 import { createOwnWrites } from "./apply/own-writes.ts";
 import { type KeyResult, type Performed, perform } from "./apply/perform.ts";
 import type { Clock } from "./kube/clock.ts";
@@ -9,6 +10,7 @@ import { configMaps, validatorSwarms } from "./kube/kinds.ts";
 import type { ObjectKey, StoredObject } from "./kube/objects.ts";
 import type { Run } from "./kube/runtime.ts";
 import type { Outcome } from "./kube/work-queue.ts";
+import { gatewayObjects } from "./objects/gateway.ts";
 import { planName, swarmLabels } from "./objects/names.ts";
 import { planObject, readPlan } from "./objects/records.ts";
 import type { World } from "./objects/world.ts";
@@ -80,6 +82,10 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       operatorKey: () => options.operatorKey(object),
       now: () => clock.wall(),
     };
+    if (genesis && !snapshot.swarm.deleting && !desired.paused) {
+      const kept = await keepGateways(swarm.spec);
+      if (kept.kind === "failed") return failure(kept);
+    }
     for (const action of planned.actions) {
       if (signal.aborted) return { kind: "retry" };
       const result = await perform(action, context);
@@ -91,6 +97,23 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       tell("Normal", action, action.message);
     }
     return { kind: "again", afterMs: planned.requeueAfter };
+
+    /** Gateways need no plan: their objects are made what the spec says. */
+    async function keepGateways(spec: ValidatorSwarmSpec): Promise<StatusWrite> {
+      const validators = status.seats.flatMap(({ name, identity, generation, role }) =>
+        role === "validator" && identity !== "" ? [{ name: identity, seat: name, generation }] : [],
+      );
+      for (const { kind, object: wanted } of gatewayObjects({ swarm: object!, spec, validators }, world)) {
+        const { name, namespace } = wanted.metadata;
+        const known = objects.get(kind, namespace === undefined ? name : `${namespace}/${name}`);
+        if (known && contains(known, wanted)) continue;
+        const result = await writer.apply(kind, wanted);
+        if (result.kind !== "applied" && result.kind !== "unchanged")
+          return { kind: "failed", retryAfterMs: result.kind === "unavailable" ? result.retryAfterMs : 0 };
+        writes.wrote(key, kind, result.object);
+      }
+      return { kind: "done", object: object! };
+    }
 
     function tell(type: "Normal" | "Warning", action: Action, note: string): void {
       events.report(object!, { type, reason: action.reason, action: camelCase(action.kind), note });
@@ -171,6 +194,18 @@ function selectorOf(swarm: string): string {
 }
 
 const camelCase = (words: string) => words.replaceAll(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+
+/** Everything wanted is there as wanted; what others added does not count. */
+function contains(found: unknown, wanted: unknown): boolean {
+  if (Array.isArray(wanted))
+    return (
+      Array.isArray(found) && found.length === wanted.length && wanted.every((each, i) => contains(found[i], each))
+    );
+  if (typeof wanted !== "object" || wanted === null) return found === wanted;
+  if (typeof found !== "object" || found === null) return Object.keys(wanted).length === 0;
+  const there: Record<string, unknown> = { ...found };
+  return Object.entries(wanted).every(([key, value]) => value === undefined || contains(there[key], value));
+}
 
 /** Equal as JSON: absent and undefined are one, the order of keys does not count. */
 function sameJson(a: unknown, b: unknown): boolean {

@@ -76,3 +76,7 @@ export const permitName = (swarm: string) => `${swarm}-permit`;
 export const planName = (swarm: string) => `${swarm}-plan`;
 export const gatewayName = (swarm: string) => `${swarm}-gateway`;
 export const peersService = (swarm: string) => `${swarm}-peers`;
+/** Secret with the operator's ed25519 seed, `key`: hexadecimal. */
+export const operatorKeySecret = (swarm: string) => `${swarm}-governance`;
+/** Secret with the ed25519 seeds that gateways sign with, `<BIC>.hex` each. */
+export const institutionKeys = (swarm: string) => `${swarm}-institutions`;

@@ -5,6 +5,7 @@ import { controllerReference } from "../kube/owner.ts";
 import type { Place } from "../plan/actions.ts";
 import type { IdentityLabels, Pod } from "../plan/snapshot.ts";
 import { identityFinalizer, identityLabels, identityOf, peersService, revisionAnnotation } from "./names.ts";
+import { restrictedContainer, restrictedPod } from "./security.ts";
 import type { World } from "./world.ts";
 
 /** What a validator's allocator needs to give freed memory back (docs/running-a-validator.md). */
@@ -27,7 +28,7 @@ export interface PodOrder {
 /** The pod as it is created: restricted, without a service-account token, one container, one volume, one file. */
 export function podObject({ swarm, spec, identity, revision, place }: PodOrder, world: World): KubeObject {
   const { name, namespace } = swarm.metadata;
-  const { podTemplate, security } = spec;
+  const { podTemplate } = spec;
   const region = spec.regions.find((each) => each.name === place.region);
   const ports = world.portsOf(identity.name);
   const probe = (path: string, failureThreshold: number) => ({
@@ -52,18 +53,7 @@ export function podObject({ swarm, spec, identity, revision, place }: PodOrder, 
       subdomain: peersService(name),
       restartPolicy: "Always",
       terminationGracePeriodSeconds: podTemplate.terminationGracePeriodSeconds,
-      automountServiceAccountToken: false,
-      enableServiceLinks: false,
-      ...optional("serviceAccountName", podTemplate.serviceAccountName),
-      ...optional("priorityClassName", podTemplate.priorityClassName),
-      ...(spec.imagePullSecrets.length > 0 ? { imagePullSecrets: spec.imagePullSecrets } : {}),
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: security.runAsUser,
-        fsGroup: security.fsGroup,
-        fsGroupChangePolicy: "OnRootMismatch",
-        seccompProfile: { type: "RuntimeDefault" },
-      },
+      ...restrictedPod(spec),
       ...placement(spec, place),
       tolerations: region?.tolerations ?? [],
       containers: [
@@ -82,11 +72,7 @@ export function podObject({ swarm, spec, identity, revision, place }: PodOrder, 
           readinessProbe: probe("/readyz", 2),
           // Catching up is no reason to die: only a process that does not answer at all is ended.
           livenessProbe: { ...probe("/healthz", 30), initialDelaySeconds: 10 },
-          securityContext: {
-            allowPrivilegeEscalation: false,
-            readOnlyRootFilesystem: true,
-            capabilities: { drop: ["ALL"] },
-          },
+          securityContext: restrictedContainer,
           volumeMounts: [
             { name: "data", mountPath: world.mountPath(identity.name, "data") },
             { name: "config", mountPath: world.mountPath(identity.name, "config"), readOnly: true },
@@ -99,10 +85,6 @@ export function podObject({ swarm, spec, identity, revision, place }: PodOrder, 
       ],
     },
   };
-}
-
-function optional(field: string, value: string | undefined): JsonRecord {
-  return value === undefined ? {} : { [field]: value };
 }
 
 /** Where it must run, and where it would best. */

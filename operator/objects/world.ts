@@ -26,6 +26,16 @@ export interface World {
   readonly peerAddress: (from: string, to: PeerTarget) => string;
   /** URL of a validator's services for gateways; what the operator itself dials comes from the pod's status. */
   readonly rpcUrl: (target: PeerTarget) => string;
+  /** Ports of a gateway: the spec's where it names one. */
+  readonly gatewayPorts: (
+    swarm: string,
+    asked: number | undefined,
+  ) => { readonly clients: number; readonly metrics: number };
+  /** Callers without a certificate name their institution in a header: on one machine alone. */
+  readonly trustsCallers: boolean;
   /** Path of a mounted volume as the process sees it. */
-  readonly mountPath: (pod: string, mount: "data" | "config") => string;
+  readonly mountPath: (pod: string, mount: Mount) => string;
 }
+
+/** What a pod mounts: its volume, its configuration file, private keys. */
+export type Mount = "data" | "config" | "keys";

@@ -1,0 +1,22 @@
+/** The world of a Kubernetes cluster: every pod has an address of its own, and names come from the headless service. */
+import { peersService } from "./objects/names.ts";
+import type { PeerTarget, World } from "./objects/world.ts";
+
+const ports = { p2p: 7100, rpc: 7101, metrics: 7102 };
+const gatewayPort = 8443;
+
+const hostOf = ({ identity, swarm, namespace }: PeerTarget) => `${identity}.${peersService(swarm)}.${namespace}.svc`;
+
+/** `image`: of validators and gateways where a spec names none, the operator's own. */
+export function clusterWorld(image: string): World {
+  return {
+    image,
+    bindAddress: "0.0.0.0",
+    trustsCallers: false,
+    portsOf: () => ports,
+    gatewayPorts: (_, asked = gatewayPort) => ({ clients: asked, metrics: ports.metrics }),
+    peerAddress: (_, to) => `/dns4/${hostOf(to)}/tcp/${ports.p2p}`,
+    rpcUrl: (target) => `https://${hostOf(target)}:${ports.rpc}`,
+    mountPath: (_, mount) => `/var/lib/swarm/${mount}`,
+  };
+}

@@ -22,14 +22,14 @@ afterEach(() => {
 });
 
 const swarm = (...args: string[]) =>
-  createProgram(
-    (text) => {
+  createProgram({
+    write: (text) => {
       out += text;
     },
-    (text) => {
+    writeError: (text) => {
       err += text;
     },
-  ).run(args);
+  }).run(args);
 
 /** A swarm whose operator lives (it is this process) and whose validators do not: nothing listens there. */
 function leaveEndpoints(name: string) {

@@ -1,104 +1,142 @@
-/** The commands of `swarm`, their options and exit codes. */
+/** The commands of `swarm` and their options. What a command does is loaded when it is run. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { type Found, findSwarm } from "./find.ts";
-import { showProof } from "./proof.ts";
-import { showStatus } from "./status.ts";
-import { submit } from "./submit.ts";
-import { verifyProofFile } from "./verify-proof.ts";
+import type { ApplyOptions } from "./apply.ts";
+import { type ExitCode, exitCodes, exitMeanings } from "./exit.ts";
+import type { Found } from "./find.ts";
+import type { Output } from "./output.ts";
+import type { SubmitOptions } from "./submit.ts";
+import type { World, WorldOptions } from "./world.ts";
 
-/** What `swarm` says by exiting; `--help` prints it. */
-export const exitCodes = {
-  ok: 0,
-  /** The thing asked about is not as hoped: rejected, not settled, not valid, not healthy. */
-  negative: 1,
-  usage: 2,
-  /** No swarm runs, or it does not answer. */
-  unreachable: 3,
-} as const;
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
-
-/** Where commands write. */
-export interface Output {
-  readonly json: boolean;
-  readonly line: (text: string) => void;
-  readonly error: (text: string) => void;
+interface OutputOptions {
+  readonly output: "text" | "json";
 }
 
-/** Options that every command takes. */
-export interface CommonOptions {
-  readonly output: "text" | "json";
+/** Options of commands that talk to a swarm's gateway or validators. */
+export interface LocalOptions {
   readonly swarm?: string;
 }
 
-const help = `
-Exit codes:
-  0  as hoped: accepted and settled, proof valid, every seat healthy
-  1  not as hoped: a payment rejected, a proof not valid or absent, a seat not healthy
-  2  wrong arguments, or a file that cannot be read
-  3  no swarm runs here, or it does not answer
-
-The running swarm is found through SWARM_DIR (default .swarm).`;
+export interface ProgramOptions {
+  /** `swarm`, or `kubectl swarm`. */
+  readonly name?: string;
+  /** Gets what goes to standard output. */
+  readonly write?: (text: string) => void;
+  /** Gets what goes to standard error. */
+  readonly writeError?: (text: string) => void;
+}
 
 export interface Program {
   /** Runs one command line and resolves with the exit code. */
   readonly run: (args: readonly string[]) => Promise<ExitCode>;
+  /** For completion and documentation. */
+  readonly commands: Command;
 }
 
-/** The program; `write` and `writeError` get what goes to standard output and standard error. */
-export function createProgram(
-  write: (text: string) => void = (text) => process.stdout.write(text),
-  writeError: (text: string) => void = (text) => process.stderr.write(text),
-): Program {
+const help = `
+Exit codes:
+${exitMeanings.map(([code, meaning]) => `  ${code}  ${meaning}`).join("\n")}`;
+
+export function createProgram(options: ProgramOptions = {}): Program {
+  const {
+    name = "swarm",
+    write = (text) => process.stdout.write(text),
+    writeError = (text) => process.stderr.write(text),
+  } = options;
+  const plugin = name.startsWith("kubectl");
   let code: ExitCode = exitCodes.ok;
-  const outputOf = ({ output }: CommonOptions): Output => ({
+  const outputOf = ({ output }: OutputOptions): Output => ({
     json: output === "json",
     line: (text) => write(`${text}\n`),
     error: (text) => writeError(`${text}\n`),
   });
-  /** Finds the swarm first; without one the command is not run. */
-  const withSwarm = async (options: CommonOptions, use: (found: Found, output: Output) => Promise<ExitCode>) => {
+
+  /** Finds the API server first; without one the command is not run. */
+  async function inWorld<O extends OutputOptions & WorldOptions>(
+    options: O,
+    use: (world: World, output: Output) => Promise<ExitCode>,
+  ): Promise<void> {
     const output = outputOf(options);
+    const { openWorld } = await import("./world.ts");
+    const found = openWorld(options, plugin);
+    if (found.kind === "none") {
+      output.error(found.reason);
+      code = found.code;
+      return;
+    }
+    code = await use(found.world, output);
+    found.world.api.close();
+  }
+
+  /** Finds the swarm of this machine first; without one the command is not run. */
+  async function withSwarm(
+    options: OutputOptions & LocalOptions,
+    use: (found: Found, output: Output) => Promise<ExitCode>,
+  ): Promise<void> {
+    const output = outputOf(options);
+    const { findSwarm } = await import("./find.ts");
     const found = findSwarm(options.swarm);
     if (found.kind === "none") {
       output.error(found.reason);
-      code = exitCodes.unreachable;
+      code = exitCodes.notFound;
     } else code = await use(found, output);
-  };
+  }
 
-  const program = new Command("swarm")
-    .description("Payments, proofs and status of a validator swarm.")
+  const program = new Command(name)
+    .description("Swarms of validators: apply, watch and scale them; send payments and prove that they settled.")
     .configureOutput({ writeOut: write, writeErr: writeError })
     .exitOverride()
     .addHelpText("after", help);
 
-  const command = (name: string, description: string) =>
-    common(program.command(name).description(description).addHelpText("after", help));
+  const command = (word: string, description: string) =>
+    program
+      .command(word)
+      .description(description)
+      .addHelpText("after", help)
+      .addOption(new Option("--output <format>", "how to write").choices(["text", "json"]).default("text"));
+  const onCluster = (made: Command) =>
+    made
+      .option("--kubeconfig <file>", `API server and credentials; default: ${whereDefault(plugin)}`)
+      .option("--context <name>", "context of the kubeconfig")
+      .option("-n, --namespace <name>", "namespace; default: the context's", nameOf);
+  const onMachine = (made: Command) => made.option("--swarm <name>", "which swarm of this machine, when several run");
 
-  command("submit", "Send a pacs.008 file through the gateway and show its pacs.002.")
+  onCluster(command("apply", "Create or change swarms and checkpoints as files say."))
+    .requiredOption("-f, --filename <files...>", "YAML files, - for standard input")
+    .option("--dry-run", "let the server check it and show what would change; change nothing", false)
+    .option("--force-conflicts", "take over fields that others have set", false)
+    .action((options: ApplyOptions & OutputOptions & WorldOptions) =>
+      inWorld(options, async (world, output) => (await import("./apply.ts")).apply(world, options, output)),
+    );
+  onMachine(command("status", "Show every seat by region: power, role, height, lag, health.")).action(
+    (options: OutputOptions & LocalOptions) =>
+      withSwarm(options, async (found, output) => (await import("./status.ts")).showStatus(found, output)),
+  );
+  onMachine(command("submit", "Send a pacs.008 file through the gateway and show its pacs.002."))
     .argument("<file>", "pacs.008 in XML, or - for standard input")
     .option("--as <bic>", "the institution that sends it; default: the file's instructing agent")
     .option("--no-wait", "return when it is accepted, not when it is settled")
     .option("--timeout <seconds>", "how long to wait for settlement", positive, 60)
-    .action((file: string, options: CommonOptions & { as?: string; wait: boolean; timeout: number }) =>
-      withSwarm(options, (found, output) => submit(found, file, options, output)),
+    .action((file: string, options: SubmitOptions & OutputOptions & LocalOptions) =>
+      withSwarm(options, async (found, output) => (await import("./submit.ts")).submit(found, file, options, output)),
     );
-  command("proof", "Fetch the proof that a payment settled.")
+  onMachine(command("proof", "Fetch the proof that a payment settled."))
     .argument("<uetr>", "the payment's UETR")
     .option("-o, --out <file>", "write the proof there; default: <uetr>.proof, - for standard output")
-    .action((uetr: string, options: CommonOptions & { out?: string }) =>
-      withSwarm(options, (found, output) => showProof(found, uetr, options.out, output)),
+    .action((uetr: string, options: OutputOptions & LocalOptions & { readonly out?: string }) =>
+      withSwarm(options, async (found, output) =>
+        (await import("./proof.ts")).showProof(found, uetr, options.out, output),
+      ),
     );
-  command("verify-proof", "Verify a proof offline, from the genesis document alone.")
+  onMachine(command("verify-proof", "Verify a proof offline, from the genesis document alone."))
     .argument("<file>", "the proof")
     .option("--genesis <file>", "the genesis document that is trusted; default: that of the swarm here")
-    .action(async (file: string, options: CommonOptions & { genesis?: string }) => {
+    .action(async (file: string, options: OutputOptions & LocalOptions & { readonly genesis?: string }) => {
+      const { verifyProofFile } = await import("./verify-proof.ts");
       code = await verifyProofFile(file, options, outputOf(options));
     });
-  command("status", "Show every seat by region: power, role, height, lag, health.").action((options: CommonOptions) =>
-    withSwarm(options, (found, output) => showStatus(found, output)),
-  );
 
   return {
+    commands: program,
     run: async (args) => {
       code = exitCodes.ok;
       try {
@@ -113,14 +151,20 @@ export function createProgram(
   };
 }
 
-function common(command: Command): Command {
-  return command
-    .addOption(new Option("--output <format>", "how to write").choices(["text", "json"]).default("text"))
-    .option("--swarm <name>", "which swarm, when several run");
-}
+const whereDefault = (plugin: boolean) =>
+  plugin ? "kubectl's" : "KUBECONFIG, a swarm of this machine, ~/.kube/config";
 
 function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value <= 86_400)) throw new InvalidArgumentError("Use a number of seconds above 0.");
   return value;
+}
+
+/** Names become parts of a path: `..` would address something else. */
+function nameOf(text: string): string {
+  if (!/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(text) || text.includes(".."))
+    throw new InvalidArgumentError(
+      "A name has lower-case letters, digits, - and . and begins and ends with none of the last two.",
+    );
+  return text;
 }

@@ -3,8 +3,9 @@ import { writeFileSync } from "node:fs";
 import { normalizeUuid } from "../gateway/iso20022/uetr.ts";
 import { fetchProof } from "../operator/proofs.ts";
 import { connectSettlement } from "./connect.ts";
+import { type ExitCode, exitCodes } from "./exit.ts";
 import type { Found } from "./find.ts";
-import { type ExitCode, exitCodes, type Output } from "./program.ts";
+import type { Output } from "./output.ts";
 
 /** Fetches the proof from any validator and writes it to a file, or to standard output for `-`. */
 export async function showProof(
@@ -29,7 +30,7 @@ export async function showProof(
       return exitCodes.unreachable;
     case "none":
       output.error(`There is no proof: ${proof.reason}`);
-      return exitCodes.negative;
+      return exitCodes.failed;
     case "proof": {
       const file = out ?? `${uetr}.proof`;
       if (file === "-") process.stdout.write(proof.bytes);

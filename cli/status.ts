@@ -2,8 +2,9 @@
 import { type SeatStatus, seatStatus } from "../operator/embedded/seat-status.ts";
 import { bold, dim, green, red, yellow } from "../operator/terminal.ts";
 import { connectAdmin } from "./connect.ts";
+import { type ExitCode, exitCodes } from "./exit.ts";
 import type { Found } from "./find.ts";
-import { type ExitCode, exitCodes, type Output } from "./program.ts";
+import type { Output } from "./output.ts";
 
 /** One seat as it answered. */
 export interface SeatReport {
@@ -35,7 +36,7 @@ export async function showStatus({ endpoints }: Found, output: Output): Promise<
     for (const line of statusTree(reports)) output.line(line);
   }
   if (reports.every(({ status }) => status === undefined)) return exitCodes.unreachable;
-  return reports.every(isHealthy) ? exitCodes.ok : exitCodes.negative;
+  return reports.every(isHealthy) ? exitCodes.ok : exitCodes.failed;
 }
 
 const isHealthy = ({ status }: SeatReport) => status?.notReady === "" && status.voting;

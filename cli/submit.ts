@@ -8,8 +8,9 @@ import {
   submitFile,
 } from "../operator/gateway-client.ts";
 import { bold, paymentTable, red } from "../operator/terminal.ts";
+import { type ExitCode, exitCodes } from "./exit.ts";
 import type { Found } from "./find.ts";
-import { type ExitCode, exitCodes, type Output } from "./program.ts";
+import type { Output } from "./output.ts";
 
 export interface SubmitOptions {
   readonly as?: string;
@@ -50,7 +51,7 @@ export async function submit(
       return exitCodes.unreachable;
     case "rejected":
       show(submission.status, undefined);
-      return exitCodes.negative;
+      return exitCodes.failed;
     case "accepted": {
       if (!options.wait) {
         show(submission.status, undefined);
@@ -66,7 +67,7 @@ export async function submit(
       show(status, settled.kind === "final" ? performance.now() - started : undefined);
       if (settled.kind === "late")
         output.error(`Not settled within ${options.timeout} s; it is accepted and will settle.`);
-      return settled.kind === "final" && status.status === "ACSC" ? exitCodes.ok : exitCodes.negative;
+      return settled.kind === "final" && status.status === "ACSC" ? exitCodes.ok : exitCodes.failed;
     }
   }
 }

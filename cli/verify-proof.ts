@@ -5,12 +5,14 @@ import { formatMinorUnits } from "../gateway/iso20022/money.ts";
 import { uuidFromBytes } from "../gateway/iso20022/uetr.ts";
 import { bold, dim, green, red, thousands } from "../operator/terminal.ts";
 import { type TrustedGenesis, trustGenesis, verifyOffline } from "../operator/verification.ts";
+import { type ExitCode, exitCodes } from "./exit.ts";
 import { findSwarm } from "./find.ts";
-import { type CommonOptions, type ExitCode, exitCodes, type Output } from "./program.ts";
+import type { Output } from "./output.ts";
+import type { LocalOptions } from "./program.ts";
 
 export async function verifyProofFile(
   file: string,
-  options: CommonOptions & { readonly genesis?: string },
+  options: LocalOptions & { readonly genesis?: string },
   output: Output,
 ): Promise<ExitCode> {
   const found = options.genesis === undefined ? findSwarm(options.swarm) : undefined;
@@ -40,7 +42,7 @@ function show(proof: Uint8Array, genesis: TrustedGenesis, output: Output): ExitC
   if (verdict.kind === "refused") {
     if (output.json) output.line(JSON.stringify({ valid: false, reason: verdict.reason, chainId }));
     else output.line(`${red("NOT VALID")} for ${chainName}: ${verdict.reason}.`);
-    return exitCodes.negative;
+    return exitCodes.failed;
   }
   const { payment, institution, height, time, steps } = verdict;
   const currency = currencyByNumber(payment.currency);

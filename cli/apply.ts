@@ -8,7 +8,7 @@ import { pathOf, readObject, type StoredObject } from "../operator/kube/objects.
 import { bold, dim, green, red, yellow } from "../operator/terminal.ts";
 import { noSignal, requestMs } from "./ask.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
-import { type Failed, failureOf } from "./failures.ts";
+import { failureOf } from "./failures.ts";
 import { type Manifest, readManifests } from "./manifests.ts";
 import { type Output, writeJson } from "./output.ts";
 import type { ApplyResult } from "./shapes.ts";
@@ -181,9 +181,3 @@ function show({ file, kind, name, result, ...rest }: ApplyResult, dryRun: boolea
 }
 
 const problemText = ({ field, message }: Problem) => (field === "" ? message : `${field}: ${message}`);
-
-/** The sentence for a read that failed. */
-export function reportFailure({ code, reason }: Failed, output: Output): ExitCode {
-  output.error(reason);
-  return code;
-}

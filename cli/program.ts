@@ -1,9 +1,12 @@
 /** The commands of `swarm` and their options. What a command does is loaded when it is run. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { ApplyOptions } from "./apply.ts";
+import type { DeleteOptions } from "./delete.ts";
 import { type ExitCode, exitCodes, exitMeanings } from "./exit.ts";
 import type { Found } from "./find.ts";
+import type { LogsOptions } from "./logs.ts";
 import type { Output } from "./output.ts";
+import type { ScaleOptions } from "./scale.ts";
 import type { SubmitOptions } from "./submit.ts";
 import type { World, WorldOptions } from "./world.ts";
 
@@ -107,10 +110,42 @@ export function createProgram(options: ProgramOptions = {}): Program {
     .action((options: ApplyOptions & OutputOptions & WorldOptions) =>
       inWorld(options, async (world, output) => (await import("./apply.ts")).apply(world, options, output)),
     );
-  onMachine(command("status", "Show every seat by region: power, role, height, lag, health.")).action(
-    (options: OutputOptions & LocalOptions) =>
-      withSwarm(options, async (found, output) => (await import("./status.ts")).showStatus(found, output)),
-  );
+  onCluster(
+    command("status", "Show a swarm by region and seat, or all swarms: power, role, height, lag, health, pods."),
+  )
+    .argument("[name]", "the swarm; default: all of the namespace, a line each", nameOf)
+    .action((named: string | undefined, options: OutputOptions & WorldOptions) =>
+      inWorld(options, async (world, output) => (await import("./status.ts")).status(world, named, output)),
+    );
+  onCluster(command("scale", "Ask for another number of seats."))
+    .argument("<name>", "the swarm", nameOf)
+    .requiredOption("--replicas <count>", "seats in all", countOf)
+    .option("--wait", "end when all of them vote; shows epochs and power meanwhile", false)
+    .option("--timeout <seconds>", "how long to wait", positive, 600)
+    .action((named: string, options: ScaleOptions & OutputOptions & WorldOptions) =>
+      inWorld(options, async (world, output) => (await import("./scale.ts")).scale(world, named, options, output)),
+    );
+  onCluster(command("explain", "Show what the operator would do next, why, and what blocks it."))
+    .argument("<name>", "the swarm", nameOf)
+    .action((named: string, options: OutputOptions & WorldOptions) =>
+      inWorld(options, async (world, output) => (await import("./explain.ts")).explain(world, named, output)),
+    );
+  onCluster(command("logs", "Show the log of a validator or a gateway."))
+    .argument("<seat|pod>", "a seat, such as quickstart-eu-west-0, or a pod", nameOf)
+    .option("--follow", "go on with new lines until the container ends", false)
+    .option("--previous", "of the container before the last restart", false)
+    .option("--tail <lines>", "only so many from the end", countOf)
+    .action((target: string, options: LogsOptions & OutputOptions & WorldOptions) =>
+      inWorld(options, async (world, output) => (await import("./logs.ts")).logs(world, target, options, output)),
+    );
+  onCluster(command("delete", "Delete a swarm. Its volumes stay unless its retainPolicy is Delete."))
+    .argument("<name>", "the swarm", nameOf)
+    .option("--delete-volumes", "needed when the volumes go with it", false)
+    .option("--wait", "end when it is gone", false)
+    .option("--timeout <seconds>", "how long to wait", positive, 600)
+    .action((named: string, options: DeleteOptions & OutputOptions & WorldOptions) =>
+      inWorld(options, async (world, output) => (await import("./delete.ts")).remove(world, named, options, output)),
+    );
   onMachine(command("submit", "Send a pacs.008 file through the gateway and show its pacs.002."))
     .argument("<file>", "pacs.008 in XML, or - for standard input")
     .option("--as <bic>", "the institution that sends it; default: the file's instructing agent")
@@ -157,6 +192,12 @@ const whereDefault = (plugin: boolean) =>
 function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value <= 86_400)) throw new InvalidArgumentError("Use a number of seconds above 0.");
+  return value;
+}
+
+function countOf(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,7}$/.test(text)) throw new InvalidArgumentError("Use a whole number.");
   return value;
 }
 

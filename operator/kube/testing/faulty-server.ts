@@ -16,6 +16,7 @@ import {
   type Reply,
   statusReply,
 } from "./object-base.ts";
+import { scale } from "./scale.ts";
 
 export interface LoggedRequest {
   readonly verb: Verb;
@@ -47,14 +48,25 @@ export interface FaultyServer {
   readonly dropWatches: () => void;
   /** Refuses writes for which it returns a reply. */
   readonly admission: (check: (path: ObjectPath, body: JsonObject) => Reply | undefined) => void;
+  /** Answers requests below objects, such as `log` and `proxy/…`; undefined: there is none. */
+  readonly serveBelow: (serve: Below) => void;
   readonly close: () => Promise<void>;
 }
+
+/** `subresource`: what follows the name in the path. Writes to the response, or returns undefined. */
+export type Below = (
+  path: ObjectPath,
+  subresource: string,
+  query: URLSearchParams,
+) => ((response: ServerResponse) => void) | undefined;
 
 interface Target {
   readonly resource: string;
   readonly namespace: string | undefined;
   readonly name: string | undefined;
   readonly status: boolean;
+  /** What follows the name; "" when nothing does. */
+  readonly subresource: string;
 }
 
 interface WatchState {
@@ -73,6 +85,8 @@ export async function startFaultyServer(): Promise<FaultyServer> {
   let waiting: { readonly agent: string; readonly go: () => void }[] = [];
   const pages = new Map<string, { readonly items: readonly JsonObject[]; readonly version: number }>();
   let check: (path: ObjectPath, body: JsonObject) => Reply | undefined = () => undefined;
+
+  let below: Below = () => undefined;
 
   objects.onEntry((entry) => {
     for (const watch of watches) if (concerns(watch.target, entry)) sendEntry(watch, entry);
@@ -103,9 +117,14 @@ export async function startFaultyServer(): Promise<FaultyServer> {
     function serve(fault: Fault | undefined): void {
       if (fault?.kind === "reset") return void request.socket.destroy();
       if (fault?.kind === "status") return refuse(response, fault);
+      const { resource, namespace, name = "", subresource } = target;
+      const answer = verb === "get" ? below({ resource, namespace, name }, subresource, url.searchParams) : undefined;
+      if (answer) return answer(response);
       if (verb === "watch") return watch({ target, response, fault, lines: 0 }, url.searchParams);
       if (fault?.kind === "stall") return hang(agent, response, () => void request.socket.destroy());
-      const reply = perform(verb, target, url.searchParams, parseBody(body), request.headers["content-type"] ?? "");
+      const type = request.headers["content-type"] ?? "";
+      const act = () => perform(verb, target, url.searchParams, parseBody(body), type);
+      const reply = url.searchParams.get("dryRun") === "All" ? objects.rehearse(act) : act();
       if (fault?.kind === "lost-answer") return void request.socket.destroy();
       send(response, reply, fault);
     }
@@ -124,6 +143,7 @@ export async function startFaultyServer(): Promise<FaultyServer> {
     const manager = query.get("fieldManager") ?? "unknown";
     const name = target.name ?? (isObject(body["metadata"]) ? String(body["metadata"]["name"]) : "");
     const path = { resource: target.resource, namespace: target.namespace, name };
+    if (target.subresource === "scale") return scale(objects, verb, path, body, manager);
     const refused = verb === "create" || verb === "update" || verb === "patch" ? check(path, body) : undefined;
     if (refused) return refused;
     switch (verb) {
@@ -264,6 +284,9 @@ export async function startFaultyServer(): Promise<FaultyServer> {
     admission: (next) => {
       check = next;
     },
+    serveBelow: (next) => {
+      below = next;
+    },
     close() {
       const closed = Promise.withResolvers<void>();
       server.close(() => closed.resolve());
@@ -280,8 +303,9 @@ function targetOf(path: string): Target {
   const [group, version] = core ? ["", parts[1]] : [parts[1], parts[2]];
   const rest = parts.slice(core ? 2 : 3);
   const namespace = rest[0] === "namespaces" ? rest[1] : undefined;
-  const [plural, name, subresource] = namespace === undefined ? rest : rest.slice(2);
-  return { resource: `${group}/${version}/${plural}`, namespace, name, status: subresource === "status" };
+  const [plural, name, ...below] = namespace === undefined ? rest : rest.slice(2);
+  const subresource = below.join("/");
+  return { resource: `${group}/${version}/${plural}`, namespace, name, status: subresource === "status", subresource };
 }
 
 function verbOf({ method }: IncomingMessage, { name }: Target, query: URLSearchParams): Verb {

@@ -2,8 +2,9 @@
 import { findEndpoints } from "../operator/embedded/endpoints.ts";
 import { pods } from "../operator/kube/kinds.ts";
 import { boundedLines } from "../operator/kube/lines.ts";
-import { pathOf } from "../operator/kube/objects.ts";
+import { pathOf, type StoredObject } from "../operator/kube/objects.ts";
 import { noSignal } from "./ask.ts";
+import { podsOf } from "./report.ts";
 import type { World } from "./world.ts";
 
 /** One validator's word. */
@@ -23,18 +24,18 @@ const atOnce = 16;
 const metricsPort = 7_102;
 
 /**
- * Asks pods by name; those that do not answer in time, or may not be asked, are left out. On this machine they are asked
+ * Asks the validators of a swarm; by pod. Those that do not answer in time, or may not be asked, are left out. On this machine they are asked
  * where the swarm says that they listen, in a cluster through the API server (`pods/proxy`).
  */
-export async function askPods(
+export async function askValidators(
   world: World,
   swarm: string,
-  names: readonly string[],
+  owned: readonly StoredObject[],
 ): Promise<ReadonlyMap<string, LiveFigures>> {
   const endpoints = world.embedded ? findEndpoints(swarm) : undefined;
   const seats = endpoints?.kind === "found" ? endpoints.endpoints.seats : [];
   const found = new Map<string, LiveFigures>();
-  const open = [...names];
+  const open = podsOf(swarm, owned, "validator").map(({ metadata }) => metadata.name);
   const work = async () => {
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       const here = seats.find(({ identity }) => identity === name);

@@ -7,6 +7,7 @@ import type { Found } from "./find.ts";
 import type { LogsOptions } from "./logs.ts";
 import type { Output } from "./output.ts";
 import type { ScaleOptions } from "./scale.ts";
+import type { StatusOptions } from "./status.ts";
 import type { SubmitOptions } from "./submit.ts";
 import type { World, WorldOptions } from "./world.ts";
 
@@ -114,8 +115,9 @@ export function createProgram(options: ProgramOptions = {}): Program {
     command("status", "Show a swarm by region and seat, or all swarms: power, role, height, lag, health, pods."),
   )
     .argument("[name]", "the swarm; default: all of the namespace, a line each", nameOf)
-    .action((named: string | undefined, options: OutputOptions & WorldOptions) =>
-      inWorld(options, async (world, output) => (await import("./status.ts")).status(world, named, output)),
+    .option("--watch", "show it again whenever it changes", false)
+    .action((named: string | undefined, options: StatusOptions & OutputOptions & WorldOptions) =>
+      inWorld(options, async (world, output) => (await import("./status.ts")).status(world, named, options, output)),
     );
   onCluster(command("scale", "Ask for another number of seats."))
     .argument("<name>", "the swarm", nameOf)

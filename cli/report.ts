@@ -43,8 +43,29 @@ const statusPart = z.object({
 
 /** Labels of everything that belongs to a swarm. */
 export const instanceLabel = "app.kubernetes.io/instance";
-export const componentLabel = "app.kubernetes.io/component";
+const componentLabel = "app.kubernetes.io/component";
 export const seatLabel = "validatorswarm.io/seat";
+
+/** Each swarm with those of the pods that are its own. */
+export function reportAll(
+  swarms: readonly StoredObject[],
+  pods: readonly StoredObject[],
+  live: ReadonlyMap<string, LiveFigures>,
+): readonly SwarmReport[] {
+  return swarms.map((swarm) => reportOf(swarm, podsOf(swarm.metadata.name, pods), live));
+}
+
+/** Those of the pods that belong to the swarm, of one component or of all. */
+export function podsOf(
+  swarm: string,
+  pods: readonly StoredObject[],
+  component?: "validator" | "gateway",
+): readonly StoredObject[] {
+  return pods.filter(
+    ({ metadata: { labels = {} } }) =>
+      labels[instanceLabel] === swarm && (component === undefined || labels[componentLabel] === component),
+  );
+}
 
 /** `pods`: those of the swarm. */
 export function reportOf(
@@ -92,8 +113,7 @@ export function reportOf(
     replicas: { wanted: spec?.replicas ?? 0, inForce: replicas },
     ...rest,
     regions,
-    gateways: pods
-      .filter(({ metadata }) => metadata.labels?.[componentLabel] === "gateway")
+    gateways: podsOf(name, pods, "gateway")
       .map(podReport)
       .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   };

@@ -2,8 +2,18 @@
 import { bold, cyan, dim, green, red, table, yellow } from "../operator/terminal.ts";
 import type { RegionReport, SeatReport, SwarmReport } from "./shapes.ts";
 
+/** One swarm with everything, or all of a namespace a line each. */
+export function statusLines(
+  swarms: readonly SwarmReport[],
+  name: string | undefined,
+  where: { readonly namespace: string; readonly name: string },
+): readonly string[] {
+  if (name !== undefined) return swarms.flatMap(swarmLines);
+  return swarms.length > 0 ? swarmTable(swarms) : [`No swarms in namespace ${where.namespace} of ${where.name}.`];
+}
+
 /** Everything about one swarm. */
-export function swarmLines(swarm: SwarmReport): readonly string[] {
+function swarmLines(swarm: SwarmReport): readonly string[] {
   const { name, namespace, chainId, epoch, power, replicas, conditions } = swarm;
   const chain = chainId === "" ? "no chain yet" : `chain ${chainId.slice(0, 16)}…`;
   const title = `${bold(name)}  ${dim(`namespace ${namespace}  ${chain}  epoch ${epoch}`)}`;
@@ -102,7 +112,7 @@ function conditionLines(conditions: SwarmReport["conditions"]): readonly string[
 }
 
 /** All swarms, a line each. */
-export function swarmTable(swarms: readonly SwarmReport[]): readonly string[] {
+function swarmTable(swarms: readonly SwarmReport[]): readonly string[] {
   return table(
     [
       { title: "name" },

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `swarm`, and `kubectl swarm` when it is found as `kubectl-swarm`. */
+/** `swarm`; also `kubectl swarm`, as `kubectl-swarm`, and its completion, as `kubectl_complete-swarm`. */
 import { realpathSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,8 @@ if (called !== undefined && realpathSync(called) === fileURLToPath(import.meta.u
     if (error.code !== "EPIPE") throw error;
     process.exit();
   });
-  const name = basename(called).startsWith("kubectl-") ? "kubectl swarm" : "swarm";
-  process.exitCode = await createProgram({ name }).run(args);
+  const command = basename(called);
+  const program = createProgram({ name: command.startsWith("kubectl") ? "kubectl swarm" : "swarm" });
+  if (command === "kubectl_complete-swarm") await program.completeForKubectl(args);
+  else process.exitCode = await program.run(args);
 }

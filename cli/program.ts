@@ -1,11 +1,13 @@
 /** The commands of `swarm` and their options. What a command does is loaded when it is run. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { ApplyOptions } from "./apply.ts";
+import { complete, completeWord, completionScript, filesLine, type Shell, shells } from "./completion.ts";
 import type { DeleteOptions } from "./delete.ts";
 import { type ExitCode, exitCodes, exitMeanings } from "./exit.ts";
-import type { Found } from "./find.ts";
+import type { GatewayOptions } from "./find.ts";
 import type { LogsOptions } from "./logs.ts";
 import type { Output } from "./output.ts";
+import type { ProofOptions } from "./proof.ts";
 import type { ScaleOptions } from "./scale.ts";
 import type { StatusOptions } from "./status.ts";
 import type { SubmitOptions } from "./submit.ts";
@@ -13,11 +15,6 @@ import type { World, WorldOptions } from "./world.ts";
 
 interface OutputOptions {
   readonly output: "text" | "json";
-}
-
-/** Options of commands that talk to a swarm's gateway or validators. */
-export interface LocalOptions {
-  readonly swarm?: string;
 }
 
 export interface ProgramOptions {
@@ -32,7 +29,9 @@ export interface ProgramOptions {
 export interface Program {
   /** Runs one command line and resolves with the exit code. */
   readonly run: (args: readonly string[]) => Promise<ExitCode>;
-  /** For completion and documentation. */
+  /** Answers kubectl, which asks a program of its own: candidates, then whether files are meant too. */
+  readonly completeForKubectl: (words: readonly string[]) => Promise<void>;
+  /** For the documentation. */
   readonly commands: Command;
 }
 
@@ -69,20 +68,6 @@ export function createProgram(options: ProgramOptions = {}): Program {
     }
     code = await use(found.world, output);
     found.world.api.close();
-  }
-
-  /** Finds the swarm of this machine first; without one the command is not run. */
-  async function withSwarm(
-    options: OutputOptions & LocalOptions,
-    use: (found: Found, output: Output) => Promise<ExitCode>,
-  ): Promise<void> {
-    const output = outputOf(options);
-    const { findSwarm } = await import("./find.ts");
-    const found = findSwarm(options.swarm);
-    if (found.kind === "none") {
-      output.error(found.reason);
-      code = exitCodes.notFound;
-    } else code = await use(found, output);
   }
 
   const program = new Command(name)
@@ -153,29 +138,63 @@ export function createProgram(options: ProgramOptions = {}): Program {
     .option("--as <bic>", "the institution that sends it; default: the file's instructing agent")
     .option("--no-wait", "return when it is accepted, not when it is settled")
     .option("--timeout <seconds>", "how long to wait for settlement", positive, 60)
-    .action((file: string, options: SubmitOptions & OutputOptions & LocalOptions) =>
-      withSwarm(options, async (found, output) => (await import("./submit.ts")).submit(found, file, options, output)),
-    );
+    .addOption(new Option("--gateway <url>", "gateway of a cluster").argParser(urlOf).conflicts("swarm"))
+    .option("--cert <file>", "client certificate for the gateway, PEM")
+    .option("--key <file>", "its private key, PEM")
+    .option("--ca <file>", "authority that vouches for the gateway, PEM")
+    .action(async (file: string, options: SubmitOptions & GatewayOptions & OutputOptions) => {
+      code = await (await import("./submit.ts")).submit(file, options, outputOf(options));
+    });
   onMachine(command("proof", "Fetch the proof that a payment settled."))
     .argument("<uetr>", "the payment's UETR")
     .option("-o, --out <file>", "write the proof there; default: <uetr>.proof, - for standard output")
-    .action((uetr: string, options: OutputOptions & LocalOptions & { readonly out?: string }) =>
-      withSwarm(options, async (found, output) =>
-        (await import("./proof.ts")).showProof(found, uetr, options.out, output),
-      ),
-    );
+    .addOption(
+      new Option("--validator <urls...>", "RPC of validators of a cluster").argParser(urlsOf).conflicts("swarm"),
+    )
+    .option("--genesis <file>", "genesis document of their chain")
+    .action(async (uetr: string, options: ProofOptions & OutputOptions) => {
+      code = await (await import("./proof.ts")).showProof(uetr, options, outputOf(options));
+    });
   onMachine(command("verify-proof", "Verify a proof offline, from the genesis document alone."))
-    .argument("<file>", "the proof")
-    .option("--genesis <file>", "the genesis document that is trusted; default: that of the swarm here")
-    .action(async (file: string, options: OutputOptions & LocalOptions & { readonly genesis?: string }) => {
+    .argument("<file>", "the proof, or - for standard input")
+    .option("--genesis <file>", "the genesis document that is trusted; default: that of the swarm of this machine")
+    .action(async (file: string, options: OutputOptions & { readonly swarm?: string; readonly genesis?: string }) => {
       const { verifyProofFile } = await import("./verify-proof.ts");
       code = await verifyProofFile(file, options, outputOf(options));
     });
+  program
+    .command("completion")
+    .description("Print a script that completes command lines.")
+    .addArgument(new Argument("<shell>", "which shell").choices(shells))
+    .addHelpText("after", completionHelp)
+    .action((shell: Shell) => write(completionScript(shell)));
+
+  /** The words that may stand in place of the last one, a line each, with a description behind a tab. */
+  async function printCompletions(words: readonly string[]): Promise<boolean> {
+    const found = complete(program, words);
+    if (found.kind === "files") return true;
+    const last = words.at(-1) ?? "";
+    const candidates =
+      found.kind === "words"
+        ? found.words
+        : (await (await import("./complete-names.ts")).knownNames(found.of, found.options, plugin))
+            .filter((word) => word.startsWith(last))
+            .map((word) => ({ word, description: "" }));
+    for (const { word, description } of candidates)
+      write(description === "" ? `${word}\n` : `${word}\t${description}\n`);
+    return false;
+  }
 
   return {
     commands: program,
+    // The directives of kubectl's own library: 0 is the shell's files, 4 is none.
+    completeForKubectl: async (words) => write((await printCompletions(words)) ? ":0\n" : ":4\n"),
     run: async (args) => {
       code = exitCodes.ok;
+      if (args[0] === completeWord) {
+        if (await printCompletions(args.slice(1))) write(`${filesLine}\n`);
+        return exitCodes.ok;
+      }
       try {
         await program.parseAsync(args, { from: "user" });
       } catch (error) {
@@ -187,6 +206,13 @@ export function createProgram(options: ProgramOptions = {}): Program {
     },
   };
 }
+
+const completionHelp = `
+  bash  source <(swarm completion bash)
+  zsh   source <(swarm completion zsh)
+  fish  swarm completion fish | source
+
+kubectl completes the plugin by itself when kubectl_complete-swarm is in the PATH.`;
 
 const whereDefault = (plugin: boolean) =>
   plugin ? "kubectl's" : "KUBECONFIG, a swarm of this machine, ~/.kube/config";
@@ -202,6 +228,18 @@ function countOf(text: string): number {
   if (!/^\d{1,7}$/.test(text)) throw new InvalidArgumentError("Use a whole number.");
   return value;
 }
+
+function urlOf(text: string): string {
+  const protocol = URL.parse(text)?.protocol;
+  if (protocol !== "http:" && protocol !== "https:")
+    throw new InvalidArgumentError("Use a URL such as https://host:8443.");
+  return text;
+}
+
+const urlsOf = (text: string, before: readonly string[] | undefined): readonly string[] => [
+  ...(before ?? []),
+  urlOf(text),
+];
 
 /** Names become parts of a path: `..` would address something else. */
 function nameOf(text: string): string {

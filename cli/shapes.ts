@@ -214,8 +214,69 @@ const deleted = z.object({
 /** What `swarm delete` says. */
 export type DeleteResult = Readonly<z.infer<typeof deleted>>;
 
+const reason = z.object({
+  code: text("ISO 20022 reason, e.g. `AM04`."),
+  message: text("In words."),
+});
+const submitted = z.object({
+  messageId: text("MsgId of the file."),
+  status: text(
+    "Of the whole file: `ACSC` settled, `ACSP` ordered, `ACTC` accepted, `PART` some of each, `RJCT` rejected.",
+  ),
+  reasons: z.array(reason).meta({ description: "Why the whole file was rejected." }),
+  payments: z
+    .array(
+      z.object({
+        uetr: text("UETR."),
+        from: text("BIC of the instructing agent."),
+        to: text("BIC of the instructed agent."),
+        amount: text("Decimal."),
+        currency: text("ISO 4217."),
+        status: text("As above."),
+        reason: reason.nullable().meta({ description: "Why it was rejected; null when it was not." }),
+      }),
+    )
+    .meta({ description: "In the file's order; empty when the file cannot be read." }),
+  heights: z.array(z.int()).meta({ description: "Blocks that settled them." }),
+  milliseconds: amount("From sending to settlement, ms; null when it was not waited for or did not come.").nullable(),
+});
+/** What `swarm submit` says. */
+export type SubmitResult = Readonly<z.infer<typeof submitted>>;
+
+const proven = z.object({
+  uetr: text("The payment's UETR."),
+  file: text("Where the proof is."),
+  bytes: count("Its size."),
+});
+/** What `swarm proof` says. */
+export type ProofResult = Readonly<z.infer<typeof proven>>;
+
+const verified = z.object({
+  valid: flag("The proof holds under the genesis document."),
+  reason: text("Why it does not; absent when it does.").optional(),
+  chainId: text("Chain of the genesis document, hexadecimal."),
+  uetr: text("The payment; like all below absent when the proof does not hold.").optional(),
+  instructing: text("BIC of the institution that sent it.").optional(),
+  from: text("BIC of the debtor's institution.").optional(),
+  to: text("BIC of the creditor's institution.").optional(),
+  amount: text("Decimal.").optional(),
+  currency: text("ISO 4217.").optional(),
+  height: count("Block that settled it.").optional(),
+  time: text("Of that block.").optional(),
+  steps: z
+    .array(z.object({ name: text("What was checked."), detail: text("What was found.") }))
+    .readonly()
+    .optional()
+    .meta({ description: "Checks in their order." }),
+});
+/** What `swarm verify-proof` says. */
+export type VerifyResult = Readonly<z.infer<typeof verified>>;
+
 /** Of each command that writes JSON; NDJSON where it says so. */
 export const shapes = {
+  submit: submitted,
+  proof: proven,
+  "verify-proof": verified,
   apply: applied,
   scale: scaled,
   explain: explained,

@@ -6,8 +6,8 @@ import { type ExitCode, exitCodes } from "./exit.ts";
 import { sayTrouble } from "./follow.ts";
 import { askValidators, type LiveFigures } from "./live.ts";
 import { type Output, writeJson } from "./output.ts";
-import { instanceLabel } from "./report.ts";
-import { linesOf, liveFiguresOf, reportAll } from "./status.ts";
+import { instanceLabel, reportAll } from "./report.ts";
+import { statusLines } from "./tree.ts";
 import type { World } from "./world.ts";
 
 /** Heights are asked for this often, ms; everything else is told by the API server. */

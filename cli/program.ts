@@ -147,7 +147,7 @@ export function createProgram(options: ProgramOptions = {}): Program {
     });
   onMachine(command("proof", "Fetch the proof that a payment settled."))
     .argument("<uetr>", "the payment's UETR")
-    .option("-o, --out <file>", "write the proof there; default: <uetr>.proof, - for standard output")
+    .option("-o, --out <file>", "write the proof there; default: UETR.proof, - for standard output")
     .addOption(
       new Option("--validator <urls...>", "RPC of validators of a cluster").argParser(urlsOf).conflicts("swarm"),
     )

@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { type Change, classifyChange } from "../operator/api/changes.ts";
 import type { Problem } from "../operator/api/problems.ts";
 import { checkValidatorSwarm, type ValidatorSwarmSpec } from "../operator/api/validator-swarm.ts";
-import { createWriter, type FieldConflict } from "../operator/kube/apply.ts";
-import { pathOf, readObject, type StoredObject } from "../operator/kube/objects.ts";
+import { classify, type FieldConflict } from "../operator/kube/apply.ts";
+import { isRecord, type JsonRecord, pathOf, readObject } from "../operator/kube/objects.ts";
 import { bold, dim, green, red, yellow } from "../operator/terminal.ts";
 import { noSignal, requestMs } from "./ask.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
@@ -87,60 +87,66 @@ async function applyOne(
       message: `${name} is being deleted. Apply it again once swarm status no longer shows it.`,
     });
 
-  const writer = createWriter({ api: world.api, fieldManager, signal: noSignal, deadlineMs: requestMs });
-  const written = await writer.apply(kind, object, { force, dryRun });
-  switch (written.kind) {
-    case "applied":
-    case "unchanged": {
-      if (!before) return outcome(exitCodes.ok, "created");
-      const changes = changesOf(before, written.object);
-      return same(before, written.object)
-        ? outcome(exitCodes.ok, "unchanged")
-        : outcome(exitCodes.ok, "configured", { changes });
-    }
+  const sent = await world.api.request({
+    method: "PATCH",
+    path: pathOf(kind, namespace, name),
+    query: {
+      fieldManager,
+      fieldValidation: "Strict",
+      force: force ? true : undefined,
+      dryRun: dryRun ? "All" : undefined,
+    },
+    body: { type: "application/apply-patch+yaml", value: object },
+    signal: noSignal,
+    deadlineMs: requestMs,
+  });
+  if (sent.kind === "ok") {
+    if (!before) return outcome(exitCodes.ok, "created");
+    if (same(before, sent.body)) return outcome(exitCodes.ok, "unchanged");
+    return outcome(exitCodes.ok, "configured", { changes: changesOf(before, sent.body) });
+  }
+  const refused = classify(sent.failure);
+  switch (refused.kind) {
     case "conflict": {
-      const { conflict, message } = written;
+      const { conflict, message } = refused;
       return outcome(exitCodes.refused, "conflict", {
         conflicts: conflict.kind === "fields" ? conflict.fields : [],
         message: conflict.kind === "fields" ? explainConflicts(conflict.fields) : message,
       });
     }
     case "invalid": {
-      const problems = written.causes.filter(({ message }) => message !== "");
+      const problems = refused.causes.filter(({ message }) => message !== "");
       return outcome(exitCodes.usage, "invalid", {
-        problems: problems.length > 0 ? problems : [{ field: "", message: written.message }],
+        problems: problems.length > 0 ? problems : [{ field: "", message: refused.message }],
       });
     }
     case "forbidden":
-      return outcome(exitCodes.refused, "refused", { message: written.message });
     case "gone":
-      return outcome(exitCodes.notFound, "failed", {
-        message: `${written.message}. Is there a namespace ${namespace}, and are the types of crds/ installed?`,
-      });
-    case "unavailable":
-      return outcome(exitCodes.unreachable, "failed", {
-        message: `${written.message}.${written.maybeDone ? " It may have been applied nevertheless: apply it again." : ""}`,
-      });
+    case "unavailable": {
+      const { code, reason } = failureOf(world, sent.failure, `namespace ${namespace}`);
+      const again = refused.kind === "unavailable" && refused.maybeDone;
+      const message = again ? `${reason} It may have been applied nevertheless: apply it again.` : reason;
+      return outcome(code, refused.kind === "forbidden" ? "refused" : "failed", { message });
+    }
   }
 }
 
 /** What its author can ask for is the same. */
-function same(before: StoredObject, after: StoredObject): boolean {
-  const asked = ({ metadata: { labels = {}, annotations = {} }, ["spec"]: spec }: StoredObject) => ({
-    labels,
-    annotations,
-    spec,
-  });
+function same(before: JsonRecord, after: JsonRecord): boolean {
+  const asked = ({ metadata, ["spec"]: spec }: JsonRecord) => {
+    const { labels = {}, annotations = {} } = isRecord(metadata) ? metadata : {};
+    return { labels, annotations, spec };
+  };
   return isDeepStrictEqual(asked(before), asked(after));
 }
 
 /** What differs in the spec of a swarm, and what that takes. */
-function changesOf(before: StoredObject, after: StoredObject): readonly Change[] {
+function changesOf(before: JsonRecord, after: JsonRecord): readonly Change[] {
   const [old, now] = [specOf(before), specOf(after)];
   return old && now ? classifyChange(old, now) : [];
 }
 
-function specOf(object: StoredObject): ValidatorSwarmSpec | undefined {
+function specOf(object: JsonRecord): ValidatorSwarmSpec | undefined {
   const checked = checkValidatorSwarm(object);
   return checked.kind === "ok" ? checked.swarm.spec : undefined;
 }

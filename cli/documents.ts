@@ -53,7 +53,8 @@ ${inputs(command)}${shape === undefined ? "" : `\nJSON:\n\n| field | type | mean
 }
 
 const argumentName = (argument: Argument) => (argument.required ? `<${argument.name()}>` : `[${argument.name()}]`);
-const needed = ({ options }: Command) => options.filter(({ mandatory }) => mandatory).map(({ flags }) => flags);
+const needed = ({ options }: Command) =>
+  options.filter(({ mandatory }) => mandatory).map(({ flags }) => flags.replace(/^-\w, /, ""));
 const rest = ({ options }: Command) => (options.some(({ mandatory }) => !mandatory) ? ["[options]"] : []);
 
 /** Options of every command, and of those that talk to an API server or to a swarm of this machine. */

@@ -6,6 +6,7 @@ import { checkSwarmCheckpoint } from "../operator/api/swarm-checkpoint.ts";
 import { checkValidatorSwarm } from "../operator/api/validator-swarm.ts";
 import { swarmCheckpoints, validatorSwarms } from "../operator/kube/kinds.ts";
 import { isRecord, type Kind, type KubeObject, textAt } from "../operator/kube/objects.ts";
+import { isName, nameRule } from "./names.ts";
 
 /** One object of a file. */
 export interface Manifest {
@@ -115,7 +116,14 @@ function checkDocument(file: string, value: unknown, namespace: string): Manifes
         },
       ],
     };
-  const { problems } = known.check(value);
+  const misnamed = ["name", "namespace"].filter((field) => {
+    const given = metadata[field];
+    return typeof given === "string" && given !== "" && !isName(given);
+  });
+  const problems = [
+    ...misnamed.map((field) => ({ field: `metadata.${field}`, message: nameRule })),
+    ...known.check(value).problems,
+  ];
   if (problems.length > 0) return { file, name, problems };
   return { file, kind: known.kind, object: toSend(known.kind, value, metadata, namespace) };
 }

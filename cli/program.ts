@@ -6,6 +6,7 @@ import type { DeleteOptions } from "./delete.ts";
 import { type ExitCode, exitCodes, exitMeanings } from "./exit.ts";
 import type { GatewayOptions } from "./find.ts";
 import type { LogsOptions } from "./logs.ts";
+import { isName, nameRule } from "./names.ts";
 import type { Output } from "./output.ts";
 import type { ProofOptions } from "./proof.ts";
 import type { ScaleOptions } from "./scale.ts";
@@ -241,11 +242,7 @@ const urlsOf = (text: string, before: readonly string[] | undefined): readonly s
   urlOf(text),
 ];
 
-/** Names become parts of a path: `..` would address something else. */
 function nameOf(text: string): string {
-  if (!/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(text) || text.includes(".."))
-    throw new InvalidArgumentError(
-      "A name has lower-case letters, digits, - and . and begins and ends with none of the last two.",
-    );
+  if (!isName(text)) throw new InvalidArgumentError(nameRule);
   return text;
 }

@@ -74,8 +74,6 @@ export interface Writer {
 export interface ApplyOptions {
   readonly known?: string;
   readonly force?: boolean;
-  /** The server answers as if it were done, and stores nothing. */
-  readonly dryRun?: boolean;
 }
 
 export interface Target {
@@ -129,18 +127,14 @@ export function createWriter(options: WriterOptions): Writer {
     return { kind: "applied", object, created: answer.status === 201 };
   }
 
-  function applyTo(kind: Kind, object: KubeObject, { known, force, dryRun }: ApplyOptions, subresource?: "status") {
+  function applyTo(kind: Kind, object: KubeObject, { known, force }: ApplyOptions, subresource?: "status") {
     const { name, namespace } = object.metadata;
     return write(
       kind,
       "PATCH",
       pathOf(kind, namespace, name, subresource),
       { type: "application/apply-patch+yaml", value: object },
-      {
-        force: force === true ? true : undefined,
-        dryRun: dryRun === true ? "All" : undefined,
-        fieldValidation: "Strict",
-      },
+      { force: force === true ? true : undefined, fieldValidation: "Strict" },
       known,
     );
   }

@@ -26,15 +26,22 @@ const seatPart = z.object({
 });
 type Seat = z.infer<typeof seatPart>;
 
+/** The entries of a list that are as they should be. */
+const entries = <T extends z.ZodType>(entry: T) =>
+  z
+    .array(z.unknown())
+    .catch([])
+    .transform((all) => all.flatMap((each) => entry.safeParse(each).data ?? []));
+
 /** Parts that are absent or not as they should be are left out one by one. */
 const statusPart = z.object({
   observedGeneration: count.catch(0),
-  conditions: z.array(statusParts.condition).catch([]),
+  conditions: entries(statusParts.condition),
   replicas: count.catch(0),
   chainId: z.string().catch(""),
   epoch: count.catch(0),
   power: statusParts.power.nullable().catch(null),
-  seats: z.array(seatPart).catch([]),
+  seats: entries(seatPart),
   permit: statusParts.permit.nullable().catch(null),
   membershipChange: statusParts.membershipChange.nullable().catch(null),
   rollout: statusParts.rollout.nullable().catch(null),

@@ -56,6 +56,7 @@ const pod = z.object({
 
 const seat = z.object({
   name: text("Seat, `<swarm>-<region>-<n>`."),
+  region: text("Region it is in."),
   identity: text("The identity that holds it or is on its way; empty when there is none."),
   generation: count("Counts the key pairs the seat has had; 0 when there is none."),
   managed: flag("It is run from here; false for members run by other institutions."),

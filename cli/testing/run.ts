@@ -16,7 +16,8 @@ export interface Running {
   /** Lines of standard output as they come. */
   readonly lines: Interface;
   readonly ended: Promise<Ended>;
-  readonly kill: () => void;
+  /** Closes the reading end of its standard output. */
+  readonly hangUp: () => void;
 }
 
 export interface RunOptions {
@@ -74,7 +75,7 @@ export function createHome(): Home {
     // A program that reads nothing may end before it is written to.
     child.stdin.on("error", () => {});
     child.stdin.end(options.input ?? "");
-    return { lines: createInterface(child.stdout), ended, kill: () => void child.kill() };
+    return { lines: createInterface(child.stdout), ended, hangUp: () => void child.stdout.destroy() };
   }
 
   return {

@@ -25,6 +25,8 @@ export interface LoggedRequest {
   /** Its user agent. */
   readonly agent: string;
   readonly body: string;
+  /** Credentials it came with; "" when there were none. */
+  readonly authorization: string;
 }
 
 export interface FaultyServer {
@@ -97,7 +99,7 @@ export async function startFaultyServer(): Promise<FaultyServer> {
     const url = new URL(request.url ?? "/", "http://server");
     const target = targetOf(url.pathname);
     const verb = verbOf(request, target, url.searchParams);
-    const agent = request.headers["user-agent"] ?? "";
+    const { "user-agent": agent = "", authorization = "" } = request.headers;
     const chunks: Buffer[] = [];
     // A client may hang up while it sends: nothing was asked then.
     try {
@@ -106,7 +108,7 @@ export async function startFaultyServer(): Promise<FaultyServer> {
       return;
     }
     const body = Buffer.concat(chunks).toString("utf8");
-    requests.push({ verb, path: url.pathname, query: url.searchParams, agent, body });
+    requests.push({ verb, path: url.pathname, query: url.searchParams, agent, body, authorization });
     if (partitioned.has(agent)) return hang(agent, response, () => void request.socket.destroy());
     const at = faults.findIndex((one) => one.verb === verb && (one.agent === undefined || one.agent === agent));
     const [picked] = at < 0 ? [] : faults.splice(at, 1);

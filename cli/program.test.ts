@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { takeLock } from "../operator/embedded/lock.ts";
 import { createProgram } from "./program.ts";
-import { type SeatReport, statusTree } from "./status.ts";
 
 let directory: string;
 let out: string;
@@ -22,14 +21,14 @@ afterEach(() => {
 });
 
 const swarm = (...args: string[]) =>
-  createProgram(
-    (text) => {
+  createProgram({
+    write: (text) => {
       out += text;
     },
-    (text) => {
+    writeError: (text) => {
       err += text;
     },
-  ).run(args);
+  }).run(args);
 
 /** A swarm whose operator lives (it is this process) and whose validators do not: nothing listens there. */
 function leaveEndpoints(name: string) {
@@ -138,48 +137,4 @@ describe("what cannot be sent or proven", () => {
     expect(await swarm("proof", "846d3bc3-b6e3-4a8e-b329-1fce3ad2d4c3")).toBe(3);
     expect(err).toBe("No validator answers. Is the swarm still running?\n");
   });
-});
-
-test("status draws regions with their seats, their lag and what troubles them", () => {
-  const status = (part: object): NonNullable<SeatReport["status"]> => ({
-    seat: "",
-    region: "",
-    epoch: 0,
-    view: 9,
-    finalizedHeight: 9,
-    settledHeight: 9,
-    executedHeight: 9,
-    stateRoot: "0123456789abcdef",
-    role: "validator",
-    voting: true,
-    notReady: "",
-    queuedPayments: 0,
-    settledPayments: 0,
-    degradedRegions: ["us"],
-    peers: [],
-    leader: 0,
-    timeouts: 0,
-    settlementP50: 0,
-    settlementP99: 0,
-    blockTime: 0,
-    block: "",
-    blockPayments: 0,
-    blockView: 0,
-    ...part,
-  });
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are not what is tested
-  const plain = (text: string) => text.replace(/\u001b\[\d+m/g, "");
-  expect(
-    statusTree([
-      { seat: "s-eu-0", region: "eu", power: 2, status: status({}) },
-      { seat: "s-eu-1", region: "eu", power: 1, status: status({ finalizedHeight: 4, notReady: "catching up" }) },
-      { seat: "s-us-0", region: "us", power: 1 },
-    ]).map(plain),
-  ).toEqual([
-    "├─ eu  power 3, required",
-    "│  ├─ s-eu-0  power 2  validator  height 9  lag 0  root 0123456789ab  healthy",
-    "│  └─ s-eu-1  power 1  validator  height 4  lag 5  root 0123456789ab  catching up",
-    "└─ us  power 1, not waited for",
-    "   └─ s-us-0  power 1  does not answer",
-  ]);
 });

@@ -1,69 +1,44 @@
-/** `swarm status` */
-import { type SeatStatus, seatStatus } from "../operator/embedded/seat-status.ts";
-import { bold, dim, green, red, yellow } from "../operator/terminal.ts";
-import { connectAdmin } from "./connect.ts";
-import type { Found } from "./find.ts";
-import { type ExitCode, exitCodes, type Output } from "./program.ts";
+/** `swarm status [NAME]` */
+import { pods, validatorSwarms } from "../operator/kube/kinds.ts";
+import { getObject, listObjects } from "./ask.ts";
+import { type ExitCode, exitCodes } from "./exit.ts";
+import { askValidators } from "./live.ts";
+import { type Output, writeJson } from "./output.ts";
+import { instanceLabel, reportAll } from "./report.ts";
+import { statusLines } from "./tree.ts";
+import { watchStatus } from "./watch.ts";
+import type { World } from "./world.ts";
 
-/** One seat as it answered. */
-export interface SeatReport {
-  readonly seat: string;
-  readonly region: string;
-  readonly power: number;
-  /** Absent when it did not answer. */
-  readonly status?: SeatStatus;
+export interface StatusOptions {
+  readonly watch: boolean;
 }
 
-const callMs = 3_000;
-
-/** Asks every seat and draws the tree; healthy means that each answers, votes and is ready. */
-export async function showStatus({ endpoints }: Found, output: Output): Promise<ExitCode> {
-  const reports = await Promise.all(
-    endpoints.seats.map(async ({ seat, region, power, rpc }): Promise<SeatReport> => {
-      try {
-        const response = await connectAdmin(rpc).getStatus({}, { timeoutMs: callMs });
-        return { seat, region, power, status: seatStatus(response) };
-      } catch {
-        return { seat, region, power };
-      }
-    }),
-  );
-  if (output.json) output.line(JSON.stringify({ ...endpoints, seats: reports }));
-  else {
-    const { swarm, chainId, gateway, console: page } = endpoints;
-    output.line(`${bold(swarm)}  ${dim(`chain ${chainId.slice(0, 16)}…  gateway ${gateway}  page ${page}`)}`);
-    for (const line of statusTree(reports)) output.line(line);
+/**
+ * Shows one swarm as a tree, or all of the namespace as a table. `failed` when one is not ready. Live figures are asked
+ * of one swarm only: of many they would take long.
+ */
+export async function status(
+  world: World,
+  name: string | undefined,
+  { watch }: StatusOptions,
+  output: Output,
+): Promise<ExitCode> {
+  const label = name === undefined ? instanceLabel : `${instanceLabel}=${name}`;
+  const [found, owned] = await Promise.all([
+    name === undefined ? listObjects(world, validatorSwarms) : getObject(world, validatorSwarms, name, `swarm ${name}`),
+    listObjects(world, pods, label),
+  ]);
+  if (found.kind === "failed") {
+    output.error(found.reason);
+    return found.code;
   }
-  if (reports.every(({ status }) => status === undefined)) return exitCodes.unreachable;
-  return reports.every(isHealthy) ? exitCodes.ok : exitCodes.negative;
-}
-
-const isHealthy = ({ status }: SeatReport) => status?.notReady === "" && status.voting;
-
-/** Regions with their seats beneath them. */
-export function statusTree(reports: readonly SeatReport[]): readonly string[] {
-  const newest = Math.max(0, ...reports.map(({ status }) => status?.finalizedHeight ?? 0));
-  const degraded = new Set(reports.flatMap(({ status }) => status?.degradedRegions ?? []));
-  const regions = [...new Set(reports.map(({ region }) => region))];
-  return regions.flatMap((region, i) => {
-    const seats = reports.filter((report) => report.region === region);
-    const lastRegion = i === regions.length - 1;
-    const power = seats.reduce((sum, each) => sum + each.power, 0);
-    const mode = degraded.has(region) ? yellow("not waited for") : "required";
-    return [
-      `${lastRegion ? "└" : "├"}─ ${bold(region)}  power ${power}, ${mode}`,
-      ...seats.map((seat, n) => {
-        const branch = `${lastRegion ? " " : "│"}  ${n === seats.length - 1 ? "└" : "├"}─`;
-        return `${branch} ${seat.seat}  ${describeSeat(seat, newest)}`;
-      }),
-    ];
-  });
-}
-
-function describeSeat(report: SeatReport, newest: number): string {
-  const { power, status } = report;
-  if (status === undefined) return `power ${power}  ${red("does not answer")}`;
-  const lag = newest - status.finalizedHeight;
-  const health = isHealthy(report) ? green("healthy") : yellow(status.notReady === "" ? "not voting" : status.notReady);
-  return `power ${power}  ${status.role}  height ${status.finalizedHeight}  lag ${lag}  root ${status.stateRoot.slice(0, 12)}  ${health}`;
+  // Whoever may not list pods still sees the swarm.
+  const all = owned.kind === "listed" ? owned.objects : [];
+  if (owned.kind === "failed") output.error(`Pods are not shown: ${owned.reason}`);
+  if (watch) return watchStatus(world, name, owned.kind === "listed", output);
+  const swarms = found.kind === "listed" ? found.objects : [found.object];
+  const reports = reportAll(swarms, all, name === undefined ? new Map() : await askValidators(world, name, all));
+  if (output.json) writeJson(output, { swarms: reports });
+  else for (const line of statusLines(reports, name, world)) output.line(line);
+  return reports.every(({ ready, observed }) => ready && observed) ? exitCodes.ok : exitCodes.failed;
 }

@@ -8,8 +8,10 @@ import {
   submitFile,
 } from "../operator/gateway-client.ts";
 import { bold, paymentTable, red } from "../operator/terminal.ts";
-import type { Found } from "./find.ts";
-import { type ExitCode, exitCodes, type Output } from "./program.ts";
+import { type ExitCode, exitCodes } from "./exit.ts";
+import { findGateway, type GatewayOptions } from "./find.ts";
+import { type Output, writeJson } from "./output.ts";
+import type { SubmitResult } from "./shapes.ts";
 
 export interface SubmitOptions {
   readonly as?: string;
@@ -19,12 +21,13 @@ export interface SubmitOptions {
 }
 
 /** Sends the file; by default waits until each of its payments is settled or rejected. */
-export async function submit(
-  { endpoints }: Found,
-  file: string,
-  options: SubmitOptions,
-  output: Output,
-): Promise<ExitCode> {
+export async function submit(file: string, options: SubmitOptions & GatewayOptions, output: Output): Promise<ExitCode> {
+  const found = findGateway(options);
+  if (found.kind === "failed") {
+    output.error(found.reason);
+    return found.code;
+  }
+  const { gateway } = found;
   let content: Uint8Array;
   try {
     content = readFileSync(file === "-" ? 0 : file);
@@ -39,34 +42,34 @@ export async function submit(
     return exitCodes.usage;
   }
   const started = performance.now();
-  const submission = await submitFile(endpoints.gateway, institution, content);
+  const submission = await submitFile(gateway, institution, content);
   const show = (status: FileStatus, settledMs: number | undefined) => report(read, status, settledMs, output);
   switch (submission.kind) {
     case "busy":
       output.error(`The swarm is busy: ${submission.reason}. Try again in ${submission.retryAfterSeconds} s.`);
       return exitCodes.unreachable;
-    case "failed":
+    case "unreachable":
       output.error(submission.reason);
       return exitCodes.unreachable;
+    case "failed":
+      output.error(submission.reason);
+      return exitCodes.refused;
     case "rejected":
       show(submission.status, undefined);
-      return exitCodes.negative;
+      return exitCodes.failed;
     case "accepted": {
       if (!options.wait) {
         show(submission.status, undefined);
         return exitCodes.ok;
       }
-      const settled = await awaitSettlement(
-        endpoints.gateway,
-        institution,
-        submission.messageId,
-        options.timeout * 1_000,
-      );
+      const settled = await awaitSettlement(gateway, institution, submission.messageId, options.timeout * 1_000);
       const status = settled.status ?? submission.status;
       show(status, settled.kind === "final" ? performance.now() - started : undefined);
-      if (settled.kind === "late")
+      if (settled.kind === "late") {
         output.error(`Not settled within ${options.timeout} s; it is accepted and will settle.`);
-      return settled.kind === "final" && status.status === "ACSC" ? exitCodes.ok : exitCodes.negative;
+        return exitCodes.timeout;
+      }
+      return status.status === "ACSC" ? exitCodes.ok : exitCodes.failed;
     }
   }
 }
@@ -74,8 +77,18 @@ export async function submit(
 function report(read: ReadFile, status: FileStatus, milliseconds: number | undefined, output: Output): void {
   const payments = read.kind === "file" ? read.payments : [];
   if (output.json) {
-    const merged = payments.map((payment, i) => ({ ...payment, ...status.payments[i] }));
-    output.line(JSON.stringify({ ...status, payments: merged, milliseconds }));
+    writeJson(output, {
+      messageId: status.messageId ?? "",
+      status: status.status,
+      reasons: status.reasons,
+      payments: payments.map((payment, i) => ({
+        ...payment,
+        status: status.payments[i]?.status ?? status.status,
+        reason: status.payments[i]?.reason ?? null,
+      })),
+      heights: status.heights,
+      milliseconds: milliseconds ?? null,
+    } satisfies SubmitResult);
     return;
   }
   output.line(`pacs.002 ${bold(status.status)} for ${status.messageId ?? "the file"}`);

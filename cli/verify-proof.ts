@@ -3,17 +3,19 @@ import { readFileSync } from "node:fs";
 import { currencyByNumber } from "../gateway/iso20022/currencies.ts";
 import { formatMinorUnits } from "../gateway/iso20022/money.ts";
 import { uuidFromBytes } from "../gateway/iso20022/uetr.ts";
+import { findEndpoints } from "../operator/embedded/endpoints.ts";
 import { bold, dim, green, red, thousands } from "../operator/terminal.ts";
 import { type TrustedGenesis, trustGenesis, verifyOffline } from "../operator/verification.ts";
-import { findSwarm } from "./find.ts";
-import { type CommonOptions, type ExitCode, exitCodes, type Output } from "./program.ts";
+import { type ExitCode, exitCodes } from "./exit.ts";
+import { type Output, writeJson } from "./output.ts";
+import type { VerifyResult } from "./shapes.ts";
 
 export async function verifyProofFile(
   file: string,
-  options: CommonOptions & { readonly genesis?: string },
+  options: { readonly swarm?: string; readonly genesis?: string },
   output: Output,
 ): Promise<ExitCode> {
-  const found = options.genesis === undefined ? findSwarm(options.swarm) : undefined;
+  const found = options.genesis === undefined ? findEndpoints(options.swarm) : undefined;
   if (found?.kind === "none") {
     output.error(`${found.reason} Or name the genesis document that you trust with --genesis FILE.`);
     return exitCodes.usage;
@@ -38,9 +40,9 @@ function show(proof: Uint8Array, genesis: TrustedGenesis, output: Output): ExitC
   const verdict = verifyOffline(proof, genesis);
   const { chainName, chainId } = genesis;
   if (verdict.kind === "refused") {
-    if (output.json) output.line(JSON.stringify({ valid: false, reason: verdict.reason, chainId }));
+    if (output.json) writeJson(output, { valid: false, reason: verdict.reason, chainId } satisfies VerifyResult);
     else output.line(`${red("NOT VALID")} for ${chainName}: ${verdict.reason}.`);
-    return exitCodes.negative;
+    return exitCodes.failed;
   }
   const { payment, institution, height, time, steps } = verdict;
   const currency = currencyByNumber(payment.currency);
@@ -56,7 +58,7 @@ function show(proof: Uint8Array, genesis: TrustedGenesis, output: Output): ExitC
     time: new Date(time).toISOString(),
   };
   if (output.json) {
-    output.line(JSON.stringify({ valid: true, ...facts, chainId, steps }));
+    writeJson(output, { valid: true, ...facts, chainId, steps } satisfies VerifyResult);
     return exitCodes.ok;
   }
   output.line(`${green("VALID")} for ${chainName}: payment ${bold(facts.uetr)} is settled.`);

@@ -1,5 +1,4 @@
 /** The certificate names the institution, whatever a header says. */
-import "reflect-metadata";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile as writeToDisk } from "node:fs/promises";
@@ -8,57 +7,14 @@ import { request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as x509 from "@peculiar/x509";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseConfig } from "./config.ts";
 import { type Gateway, openGateway } from "./gateway.ts";
 import { createGatewayServer } from "./server.ts";
+import { type Authority, authority, type Issued, issue } from "./testing/certificates.ts";
 import { writeFile } from "./testing/files.ts";
 import { BANKS, startSwarm, type TestSwarm } from "./testing/swarm.ts";
-
-const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-
-interface Issued {
-  readonly cert: string;
-  readonly key: string;
-}
-
-interface Authority extends Issued {
-  readonly certificate: x509.X509Certificate;
-  readonly keys: CryptoKeyPair;
-}
-
-async function pem(keys: CryptoKeyPair): Promise<string> {
-  return x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", keys.privateKey), "PRIVATE KEY");
-}
-
-async function authority(): Promise<Authority> {
-  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const extensions = [new x509.BasicConstraintsExtension(true, 1, true)];
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: "01",
-    name: "CN=authority",
-    keys,
-    signingAlgorithm: algorithm,
-    extensions,
-  });
-  return { certificate, keys, cert: certificate.toString("pem"), key: await pem(keys) };
-}
-
-async function issue(by: Authority, subject: string): Promise<Issued> {
-  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: "02",
-    subject,
-    issuer: by.certificate.subject,
-    publicKey: keys.publicKey,
-    signingKey: by.keys.privateKey,
-    signingAlgorithm: algorithm,
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: "ip", value: "127.0.0.1" }])],
-  });
-  return { cert: certificate.toString("pem"), key: await pem(keys) };
-}
 
 let folder: string;
 let swarm: TestSwarm;

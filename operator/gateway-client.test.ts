@@ -63,7 +63,7 @@ test.each<[number, Record<string, string>, string, object]>([
 
 test("nobody listens", async () => {
   const submission = await submitFile("http://127.0.0.1:9", "QSWADEFFXXX", Buffer.from("<x/>"));
-  expect(submission).toMatchObject({ kind: "failed", reason: expect.stringContaining("does not answer") });
+  expect(submission).toMatchObject({ kind: "unreachable", reason: expect.stringContaining("does not answer") });
 });
 
 test("a file is final when each of its payments is", () => {

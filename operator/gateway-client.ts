@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { parseCreditTransfer } from "../gateway/iso20022/parse.ts";
 import { deriveUetr } from "../gateway/iso20022/uetr.ts";
+import { askGateway, type GatewayAddress, type GatewayAnswer } from "./gateway-http.ts";
 
 /** One payment of a file, as its sender wrote it. */
 export interface FilePayment {
@@ -70,36 +71,46 @@ export type Submission =
   | { readonly kind: "rejected"; readonly status: FileStatus }
   /** Nothing was kept; try again. */
   | { readonly kind: "busy"; readonly retryAfterSeconds: number; readonly reason: string }
+  /** Nobody answers; it may have been taken nevertheless, and sending it again is safe. */
+  | { readonly kind: "unreachable"; readonly reason: string }
   | { readonly kind: "failed"; readonly reason: string };
 
 const submitMs = 30_000;
 
 /** Sends a file for an institution. */
-export async function submitFile(gateway: string, institution: string, content: Uint8Array): Promise<Submission> {
-  let response: Response;
+export async function submitFile(
+  gateway: GatewayAddress,
+  institution: string,
+  content: Uint8Array,
+): Promise<Submission> {
+  let answer: GatewayAnswer;
   try {
-    response = await fetch(`${gateway}/iso20022`, {
+    answer = await askGateway(gateway, {
       method: "POST",
-      headers: { "content-type": "application/xml", accept: "application/json", "x-institution": institution },
-      body: Buffer.from(content),
-      signal: AbortSignal.timeout(submitMs),
+      path: "/iso20022",
+      headers: { "content-type": "application/xml", "x-institution": institution },
+      body: content,
+      timeoutMs: submitMs,
     });
   } catch (error) {
-    return { kind: "failed", reason: `The gateway at ${gateway} does not answer (${describe(error)}).` };
+    const url = typeof gateway === "string" ? gateway : gateway.url;
+    return { kind: "unreachable", reason: `The gateway at ${url} does not answer (${describe(error)}).` };
   }
-  const body = await readJson(response);
-  if (response.status === 202 || response.status === 422) {
+  const { status: code, headers, body } = answer;
+  if (code === 202 || code === 422) {
     const status = statusSchema.safeParse(body);
     if (!status.success) return { kind: "failed", reason: "The gateway's answer cannot be read." };
-    if (response.status === 422) return { kind: "rejected", status: status.data };
-    const messageId = decodeURIComponent(response.headers.get("x-message-id") ?? status.data.messageId ?? "");
+    if (code === 422) return { kind: "rejected", status: status.data };
+    const messageId = decodeURIComponent(textOf(headers["x-message-id"]) ?? status.data.messageId ?? "");
     return { kind: "accepted", messageId, status: status.data };
   }
-  const reason = problemOf(body) ?? `HTTP ${response.status}`;
-  if (response.status === 429 || response.status === 503)
-    return { kind: "busy", retryAfterSeconds: Number(response.headers.get("retry-after") ?? "1"), reason };
+  const reason = problemOf(body) ?? `HTTP ${code}`;
+  if (code === 429 || code === 503)
+    return { kind: "busy", retryAfterSeconds: Number(headers["retry-after"] ?? "1"), reason };
   return { kind: "failed", reason: `The gateway refuses: ${reason}.` };
 }
+
+const textOf = (header: string | string[] | undefined) => (typeof header === "string" ? header : undefined);
 
 /** Between two questions, ms: growing, so that a waiting tool costs nothing. */
 const askMs = { first: 10, most: 250 };
@@ -111,7 +122,7 @@ export type Settled =
 
 /** Asks until every payment of an accepted file is settled or rejected. */
 export async function awaitSettlement(
-  gateway: string,
+  gateway: GatewayAddress,
   institution: string,
   messageId: string,
   timeoutMs: number,
@@ -126,13 +137,19 @@ export async function awaitSettlement(
   return { kind: "late", status };
 }
 
-async function askStatus(gateway: string, institution: string, messageId: string): Promise<FileStatus | undefined> {
+async function askStatus(
+  gateway: GatewayAddress,
+  institution: string,
+  messageId: string,
+): Promise<FileStatus | undefined> {
   try {
-    const response = await fetch(`${gateway}/messages/${encodeURIComponent(messageId)}`, {
-      headers: { accept: "application/json", "x-institution": institution },
-      signal: AbortSignal.timeout(5_000),
+    const { status, body } = await askGateway(gateway, {
+      method: "GET",
+      path: `/messages/${encodeURIComponent(messageId)}`,
+      headers: { "x-institution": institution },
+      timeoutMs: 5_000,
     });
-    return response.ok ? statusSchema.safeParse(await readJson(response)).data : undefined;
+    return status === 200 ? statusSchema.safeParse(body).data : undefined;
   } catch {
     return undefined;
   }
@@ -143,19 +160,8 @@ export function isFinal(status: FileStatus): boolean {
   return status.payments.every((payment) => payment.status === "ACSC" || payment.status === "RJCT");
 }
 
-async function readJson(response: Response): Promise<unknown> {
-  try {
-    return await response.json();
-  } catch {
-    return undefined;
-  }
-}
-
 function problemOf(body: unknown): string | undefined {
   return z.object({ detail: z.string() }).safeParse(body).data?.detail;
 }
 
-function describe(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? cause.message || cause.name : String(cause);
-}
+const describe = (error: unknown) => (error instanceof Error ? error.message || error.name : String(error));

@@ -81,6 +81,7 @@ async function sendSample(gateway: string, file: string, live: Live): Promise<Sa
     case "rejected":
       return result(read.messageId, submission.status);
     case "busy":
+    case "unreachable":
     case "failed":
       return submission.reason;
   }

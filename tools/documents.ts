@@ -1,6 +1,7 @@
 /** The pages under docs/ that are made from code. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { cliDocuments } from "../cli/documents.ts";
 import { apiDocuments } from "../operator/api/documents.ts";
 import { defaultParameters, type ParameterRow, parameterTable } from "../validator/consensus/parameters.ts";
 import { rpcDocuments } from "../validator/rpc/documents.ts";
@@ -12,7 +13,7 @@ export interface Document {
 }
 
 export function documents(): readonly Document[] {
-  return [parametersPage(), corePage(), ...rpcDocuments(), ...apiDocuments()];
+  return [parametersPage(), corePage(), ...rpcDocuments(), ...apiDocuments(), ...cliDocuments()];
 }
 
 const made = (from: string) => `<!-- Made by \`npm run generate\` from ${from}. -->\n`;

@@ -63,8 +63,11 @@ export function apiVersionOf({ group, version }: Kind): string {
   return group === "" ? version : `${group}/${version}`;
 }
 
+/** What is reached below an object's own path. */
+export type Subresource = "status" | "scale" | "log";
+
 /** Path of a collection; of one object when named; of its subresource when that is named too. */
-export function pathOf(kind: Kind, namespace?: string, name?: string, subresource?: "status"): string {
+export function pathOf(kind: Kind, namespace?: string, name?: string, subresource?: Subresource): string {
   const parts = [
     kind.group === "" ? `/api/${kind.version}` : `/apis/${kind.group}/${kind.version}`,
     ...(namespace === undefined ? [] : ["namespaces", encodeURIComponent(namespace)]),

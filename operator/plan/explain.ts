@@ -1,23 +1,25 @@
 /** A plan in words: what comes next, why, and what blocks the rest. */
+import { type Explanation, explanationText } from "../api/explanation.ts";
 import type { Action } from "./actions.ts";
 import type { Plan } from "./plan.ts";
 
 /** Lines for a terminal, without a final line break. */
-export function explain({ actions, decisions, status, requeueAfter }: Plan): string {
-  const next = actions.map((action) => `  ${phrase(action)}\n    ${action.reason}: ${action.message}`);
-  const waits = decisions.flatMap((each) =>
-    each.kind === "wait" ? [`  ${each.topic}, ${each.reason}\n    ${each.message}`] : [],
-  );
-  const { total, available, fault, budgetLeft } = status.power;
-  const lines = [
-    `Power: ${available} of ${total} votes, F = ${fault}, ${budgetLeft} may still be taken. Epoch ${status.epoch}.`,
-    ...(status.disruption === "" ? [] : [`Under way: ${status.disruption}.`]),
-    next.length > 0 ? "Next:" : "Next: nothing.",
-    ...next,
-    ...(waits.length > 0 ? ["Waits:", ...new Set(waits)] : []),
-    `Looks again in ${Math.ceil(requeueAfter / 1_000)} s, or when something changes.`,
-  ];
-  return lines.join("\n");
+export function explain(plan: Plan): string {
+  return `${explanationText(explanationOf(plan))}\nLooks again in ${Math.ceil(plan.requeueAfter / 1_000)} s, or when something changes.`;
+}
+
+/** What the operator publishes of a plan. */
+export function explanationOf({ actions, decisions, status }: Plan): Explanation {
+  return {
+    generation: status.observedGeneration,
+    epoch: status.epoch,
+    power: status.power,
+    underWay: status.disruption,
+    next: actions.map((action) => ({ what: phrase(action), reason: action.reason, message: action.message })),
+    waits: decisions.flatMap((each) =>
+      each.kind === "wait" ? [{ topic: each.topic, reason: each.reason, message: each.message }] : [],
+    ),
+  };
 }
 
 function phrase(action: Action): string {

@@ -16,6 +16,7 @@ import {
   type Reply,
   statusReply,
 } from "./object-base.ts";
+import { scale } from "./scale.ts";
 
 export interface LoggedRequest {
   readonly verb: Verb;
@@ -24,6 +25,8 @@ export interface LoggedRequest {
   /** Its user agent. */
   readonly agent: string;
   readonly body: string;
+  /** Credentials it came with; "" when there were none. */
+  readonly authorization: string;
 }
 
 export interface FaultyServer {
@@ -47,14 +50,25 @@ export interface FaultyServer {
   readonly dropWatches: () => void;
   /** Refuses writes for which it returns a reply. */
   readonly admission: (check: (path: ObjectPath, body: JsonObject) => Reply | undefined) => void;
+  /** Answers requests below objects, such as `log` and `proxy/…`; undefined: there is none. */
+  readonly serveBelow: (serve: Below) => void;
   readonly close: () => Promise<void>;
 }
+
+/** `subresource`: what follows the name in the path. Writes to the response, or returns undefined. */
+export type Below = (
+  path: ObjectPath,
+  subresource: string,
+  query: URLSearchParams,
+) => ((response: ServerResponse) => void) | undefined;
 
 interface Target {
   readonly resource: string;
   readonly namespace: string | undefined;
   readonly name: string | undefined;
   readonly status: boolean;
+  /** What follows the name; "" when nothing does. */
+  readonly subresource: string;
 }
 
 interface WatchState {
@@ -74,6 +88,8 @@ export async function startFaultyServer(): Promise<FaultyServer> {
   const pages = new Map<string, { readonly items: readonly JsonObject[]; readonly version: number }>();
   let check: (path: ObjectPath, body: JsonObject) => Reply | undefined = () => undefined;
 
+  let below: Below = () => undefined;
+
   objects.onEntry((entry) => {
     for (const watch of watches) if (concerns(watch.target, entry)) sendEntry(watch, entry);
   });
@@ -83,7 +99,7 @@ export async function startFaultyServer(): Promise<FaultyServer> {
     const url = new URL(request.url ?? "/", "http://server");
     const target = targetOf(url.pathname);
     const verb = verbOf(request, target, url.searchParams);
-    const agent = request.headers["user-agent"] ?? "";
+    const { "user-agent": agent = "", authorization = "" } = request.headers;
     const chunks: Buffer[] = [];
     // A client may hang up while it sends: nothing was asked then.
     try {
@@ -92,7 +108,7 @@ export async function startFaultyServer(): Promise<FaultyServer> {
       return;
     }
     const body = Buffer.concat(chunks).toString("utf8");
-    requests.push({ verb, path: url.pathname, query: url.searchParams, agent, body });
+    requests.push({ verb, path: url.pathname, query: url.searchParams, agent, body, authorization });
     if (partitioned.has(agent)) return hang(agent, response, () => void request.socket.destroy());
     const at = faults.findIndex((one) => one.verb === verb && (one.agent === undefined || one.agent === agent));
     const [picked] = at < 0 ? [] : faults.splice(at, 1);
@@ -103,9 +119,14 @@ export async function startFaultyServer(): Promise<FaultyServer> {
     function serve(fault: Fault | undefined): void {
       if (fault?.kind === "reset") return void request.socket.destroy();
       if (fault?.kind === "status") return refuse(response, fault);
+      const { resource, namespace, name = "", subresource } = target;
+      const answer = verb === "get" ? below({ resource, namespace, name }, subresource, url.searchParams) : undefined;
+      if (answer) return answer(response);
       if (verb === "watch") return watch({ target, response, fault, lines: 0 }, url.searchParams);
       if (fault?.kind === "stall") return hang(agent, response, () => void request.socket.destroy());
-      const reply = perform(verb, target, url.searchParams, parseBody(body), request.headers["content-type"] ?? "");
+      const type = request.headers["content-type"] ?? "";
+      const act = () => perform(verb, target, url.searchParams, parseBody(body), type);
+      const reply = url.searchParams.get("dryRun") === "All" ? objects.rehearse(act) : act();
       if (fault?.kind === "lost-answer") return void request.socket.destroy();
       send(response, reply, fault);
     }
@@ -124,6 +145,7 @@ export async function startFaultyServer(): Promise<FaultyServer> {
     const manager = query.get("fieldManager") ?? "unknown";
     const name = target.name ?? (isObject(body["metadata"]) ? String(body["metadata"]["name"]) : "");
     const path = { resource: target.resource, namespace: target.namespace, name };
+    if (target.subresource === "scale") return scale(objects, verb, path, body, manager);
     const refused = verb === "create" || verb === "update" || verb === "patch" ? check(path, body) : undefined;
     if (refused) return refused;
     switch (verb) {
@@ -264,6 +286,9 @@ export async function startFaultyServer(): Promise<FaultyServer> {
     admission: (next) => {
       check = next;
     },
+    serveBelow: (next) => {
+      below = next;
+    },
     close() {
       const closed = Promise.withResolvers<void>();
       server.close(() => closed.resolve());
@@ -280,8 +305,9 @@ function targetOf(path: string): Target {
   const [group, version] = core ? ["", parts[1]] : [parts[1], parts[2]];
   const rest = parts.slice(core ? 2 : 3);
   const namespace = rest[0] === "namespaces" ? rest[1] : undefined;
-  const [plural, name, subresource] = namespace === undefined ? rest : rest.slice(2);
-  return { resource: `${group}/${version}/${plural}`, namespace, name, status: subresource === "status" };
+  const [plural, name, ...below] = namespace === undefined ? rest : rest.slice(2);
+  const subresource = below.join("/");
+  return { resource: `${group}/${version}/${plural}`, namespace, name, status: subresource === "status", subresource };
 }
 
 function verbOf({ method }: IncomingMessage, { name }: Target, query: URLSearchParams): Verb {

@@ -47,6 +47,8 @@ export interface ObjectBase {
   readonly merge: (path: ObjectPath, patch: JsonObject, manager: string) => Reply;
   readonly apply: (path: ObjectPath, value: JsonObject, manager: string, how: ApplyHow) => Reply;
   readonly remove: (path: ObjectPath, preconditions: JsonObject) => Reply;
+  /** What the act would answer; nothing of it is kept. */
+  readonly rehearse: (act: () => Reply) => Reply;
   readonly since: (version: number) => readonly HistoryEntry[];
   /** Forgets all history. */
   readonly compact: () => void;
@@ -90,8 +92,11 @@ export function createObjectBase(): ObjectBase {
   let version = firstVersion;
   let oldest = version;
   let uids = 0;
+  let rehearsing = false;
 
   function record(type: HistoryEntry["type"], path: ObjectPath, value: JsonObject, owners: Owners): JsonObject {
+    // As the real server: what is not stored gets no new version.
+    if (rehearsing) return value;
     version++;
     const object = { ...value, metadata: { ...metaOf(value), resourceVersion: String(version) } };
     if (type === "DELETED") objects.delete(idOf(path));
@@ -123,7 +128,7 @@ export function createObjectBase(): ObjectBase {
       return { status: 200, body: record("DELETED", path, next, owners) };
     const fresh = { ...next, metadata: { ...metadata, resourceVersion: metaOf(old)["resourceVersion"] ?? null } };
     if (sameJson(old, fresh)) {
-      objects.set(idOf(path), { path, value: old, owners });
+      if (!rehearsing) objects.set(idOf(path), { path, value: old, owners });
       return { status: 200, body: old };
     }
     const generation = Number(metaOf(old)["generation"]) + (sameJson(specOf(old), specOf(next)) ? 0 : 1);
@@ -230,6 +235,14 @@ export function createObjectBase(): ObjectBase {
       return changed(entry, { ...entry.value, metadata }, entry.owners);
     },
 
+    rehearse(act) {
+      rehearsing = true;
+      try {
+        return act();
+      } finally {
+        rehearsing = false;
+      }
+    },
     since: (from) => history.filter((entry) => entry.version > from),
     compact() {
       oldest = version;

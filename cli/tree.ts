@@ -1,0 +1,138 @@
+/** A swarm as lines for a terminal: what it is, then its regions with their seats beneath them. */
+import { bold, cyan, dim, green, red, table, yellow } from "../operator/terminal.ts";
+import type { RegionReport, SeatReport, SwarmReport } from "./shapes.ts";
+
+/** One swarm with everything, or all of a namespace a line each. */
+export function statusLines(
+  swarms: readonly SwarmReport[],
+  name: string | undefined,
+  where: { readonly namespace: string; readonly name: string },
+): readonly string[] {
+  if (name !== undefined) return swarms.flatMap(swarmLines);
+  return swarms.length > 0 ? swarmTable(swarms) : [`No swarms in namespace ${where.namespace} of ${where.name}.`];
+}
+
+/** Everything about one swarm. */
+function swarmLines(swarm: SwarmReport): readonly string[] {
+  const { name, namespace, chainId, epoch, power, replicas, conditions } = swarm;
+  const chain = chainId === "" ? "no chain yet" : `chain ${chainId.slice(0, 16)}…`;
+  const title = `${bold(name)}  ${dim(`namespace ${namespace}  ${chain}  epoch ${epoch}`)}`;
+  return [
+    swarm.deleting ? `${title}  ${red("being deleted")}` : title,
+    ...(swarm.observed ? [] : [yellow("The operator has not looked at the newest spec yet.")]),
+    power
+      ? `power   ${power.available} of ${power.total} votes, F = ${power.fault}, ${budget(power.faultBudgetLeft)} may still fail; seats ${replicas.inForce} of ${replicas.wanted}`
+      : `seats   ${replicas.inForce} of ${replicas.wanted}`,
+    ...stages(swarm),
+    ...swarm.regions.flatMap((region, i) => regionLines(region, i === swarm.regions.length - 1)),
+    ...swarm.gateways.map(
+      (pod) => `gateway ${pod.name}  ${pod.ready ? green(pod.state) : yellow(pod.state)}${restarts(pod.restarts)}`,
+    ),
+    ...conditionLines(conditions),
+  ];
+}
+
+const budget = (left: number) => (left === 0 ? red("nothing") : String(left));
+const restarts = (count: number) => (count === 0 ? "" : `  ${count} restarts`);
+
+function stages({ rollout, permit, membershipChange, lastCheckpoint }: SwarmReport): readonly string[] {
+  const waits = rollout && rollout.waitingFor !== "" ? `, waits for ${rollout.waitingFor}` : "";
+  return [
+    ...(rollout && (rollout.stage !== "Idle" || waits !== "")
+      ? [`rollout ${cyan(rollout.stage)}, ${rollout.updatedSeats} seats with power ${rollout.updatedPower}${waits}`]
+      : []),
+    permit
+      ? `permit  ${cyan(permit.id)}, ${permit.purpose} of ${permit.seats.join(", ")}, ${permit.power} power, since ${permit.takenAt}`
+      : `permit  ${dim("free")}`,
+    ...(membershipChange
+      ? [
+          `change  ${cyan(membershipChange.id)}, ${membershipChange.kind} in epoch ${membershipChange.epoch}, moves ${membershipChange.powerMoved} power`,
+        ]
+      : []),
+    ...(lastCheckpoint
+      ? [
+          `checkpoint ${lastCheckpoint.name} at height ${lastCheckpoint.height}${lastCheckpoint.verified ? ", verified" : ""}`,
+        ]
+      : []),
+  ];
+}
+
+function regionLines({ name, power, required, degraded, seats }: RegionReport, last: boolean): readonly string[] {
+  const mode = degraded ? yellow("not waited for") : required > 0 ? `${required} required` : "not required";
+  const cells = seatTable(seats);
+  return [
+    `${last ? "└" : "├"}─ ${bold(name)}  power ${power}, ${mode}`,
+    ...cells.map((line, n) => `${last ? " " : "│"}  ${n === cells.length - 1 ? "└" : "├"}─ ${line}`),
+  ];
+}
+
+/** Seats with their columns aligned inside the region. */
+function seatTable(seats: readonly SeatReport[]): readonly string[] {
+  const rows = seats.map((seat) => [
+    seat.name,
+    seat.identity === "" ? "-" : `g${seat.generation}`,
+    `power ${seat.power}`,
+    seat.role,
+    seat.height === null ? "height ?" : `height ${seat.height}`,
+    seat.lag === null ? "lag ?" : `lag ${seat.lag}`,
+    healthText(seat),
+    seat.managed ? podText(seat.pod) : dim("run elsewhere"),
+    seat.trouble === "" ? "" : yellow(seat.trouble),
+  ]);
+  const columns = (rows[0] ?? []).map(() => ({ title: "" }));
+  return table(columns, rows).slice(1);
+}
+
+function podText(pod: SeatReport["pod"]): string {
+  if (pod === null) return "";
+  return `${pod.state}${restarts(pod.restarts)}${pod.node === "" ? "" : dim(`  ${pod.node}`)}`;
+}
+
+function healthText({ health }: SeatReport): string {
+  if (health === "healthy") return green(health);
+  return health === "joining"
+    ? cyan(health)
+    : health === "silent" || health === "missed"
+      ? red(health)
+      : yellow(health);
+}
+
+/** Those that are as hoped need no sentence. */
+function conditionLines(conditions: SwarmReport["conditions"]): readonly string[] {
+  const hoped = ({ type, status }: SwarmReport["conditions"][number]) =>
+    type === "Degraded" || type === "Progressing" ? status === "False" : status === "True";
+  return table(
+    [{ title: "condition" }, { title: "" }, { title: "" }],
+    conditions.map((each) => [
+      each.type,
+      hoped(each) ? green(each.status) : each.status === "Unknown" ? dim(each.status) : yellow(each.status),
+      `${each.reason}: ${each.message}`,
+    ]),
+  );
+}
+
+/** All swarms, a line each. */
+function swarmTable(swarms: readonly SwarmReport[]): readonly string[] {
+  return table(
+    [
+      { title: "name" },
+      { title: "ready" },
+      { title: "seats", right: true },
+      { title: "power", right: true },
+      { title: "F", right: true },
+      { title: "may fail", right: true },
+      { title: "epoch", right: true },
+      { title: "progress" },
+    ],
+    swarms.map(({ name, ready, deleting, replicas, power, epoch, conditions }) => [
+      bold(name),
+      deleting ? red("deleting") : ready ? green("yes") : yellow("no"),
+      `${replicas.inForce}/${replicas.wanted}`,
+      power ? `${power.available}/${power.total}` : "-",
+      power ? String(power.fault) : "-",
+      power ? String(power.faultBudgetLeft) : "-",
+      String(epoch),
+      conditions.find(({ type }) => type === "Progressing")?.message ?? "",
+    ]),
+  );
+}

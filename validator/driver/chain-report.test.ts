@@ -42,22 +42,28 @@ test("a report leads from genesis to the set, the governance set and the outcome
   expect(crypto.verifyCertificate(before.final!.finalization, first.config)).toBe(true);
 
   const granted = swarm.governance(0, { kind: "set-parameters", parameters: { idleInterval: 400 } });
-  const refused = swarm.governance(0, { kind: "set-parameters", parameters: { idleInterval: 500 } });
+  const learners = [{ id: "seat-0", peerKey: "ab".repeat(32) }];
+  const refused = swarm.governance(1, { kind: "set-learners", learners });
   const hashes = [granted, refused].map(({ bytes }) => sha256(bytes));
-  for (const { bytes } of [granted, refused]) await swarm.driver(0).services.submitGovernance(bytes);
-  await swarm.until(() => swarm.driver(1).services.status().epoch === 1, 20_000);
+  for (const [i, { bytes }] of [granted, refused].entries()) {
+    await swarm.driver(0).services.submitGovernance(bytes);
+    await swarm.until(() => swarm.driver(1).services.status().epoch === i + 1, 20_000);
+  }
   await settle(swarm, 0, "b");
   await swarm.until(() => swarm.driver(1).services.status().settledPayments === 20, 20_000);
 
   const after = await report(0, [...hashes, new Uint8Array(32)]);
   const { header, finalization } = after.final!;
-  expect(header.epoch).toBe(1);
+  expect(header.epoch).toBe(2);
   const second = follow(first, after);
-  expect(second.config.epoch).toBe(1);
-  expect(second.set.parameters.idleInterval).toBe([400, 500][after.outcomes.findIndex((each) => each.granted)]);
+  expect(second.config.epoch).toBe(2);
+  expect(second.set).toMatchObject({ parameters: { idleInterval: 400 }, learners: [] });
   expect(crypto.verifyCertificate(finalization, second.config)).toBe(true);
-  // One closing block carries both; the second finds its sequence used.
-  expect(after.outcomes.map((each) => each.granted).sort()).toEqual([false, true]);
+  const outcomes = after.outcomes.map(({ hash, granted: said, reason }) => ({ hash: Buffer.from(hash), said, reason }));
+  expect(outcomes).toEqual([
+    { hash: hashes[0], said: true, reason: "" },
+    { hash: hashes[1], said: false, reason: "two of the swarm share a name or a key" },
+  ]);
   for (const { hash, granted: said, receipt } of after.outcomes) {
     expect(provesOutcome(header, { hash, granted: said }, receipt)).toBe(true);
     expect(provesOutcome(header, { hash, granted: !said }, receipt)).toBe(false);
@@ -69,7 +75,7 @@ test("a report leads from genesis to the set, the governance set and the outcome
   expect(provenCoverage(header, after.components!)).toMatchObject({ degraded: [] });
   expect(provenGovernance(header, { ...after.components!, governance: hexToBytes("7b7d") })).toBeUndefined();
   // Who has the set is given none.
-  expect((await report(1)).handovers).toEqual([]);
+  expect((await report(2)).handovers).toEqual([]);
 });
 
 test("a member that fell silent is heard no more after eight views, through an epoch's end too", async () => {

@@ -8,6 +8,7 @@ import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import packageJson from "../package.json" with { type: "json" };
 import { exitCodes, helpText, parseConfig, type ValidatorConfig } from "./config.ts";
 import { blsSigner } from "./crypto/bls.ts";
+import { signChallenge } from "./crypto/challenge.ts";
 import { ed25519Signer } from "./crypto/ed25519.ts";
 import { startDriver } from "./driver/driver.ts";
 import type { Observer, ValidatorServices } from "./driver/services.ts";
@@ -111,6 +112,7 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
     region: config.region,
     identity: { blsKey: own.blsKey, peerKey: own.peerKey, proofOfPossession: signers.bls.provePossession(own.peerKey) },
     services: () => services,
+    answerChallenge: (challenge) => signChallenge(signers.peer, own.blsKey, challenge),
     // One after the other: two different documents at once must not both be kept.
     provideGenesis: (offered) => {
       taking = (taking ?? Promise.resolve()).then(() => take(offered));

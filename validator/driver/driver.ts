@@ -14,6 +14,7 @@ import type { Store } from "../storage/types.ts";
 import { createAccusing } from "./accusing.ts";
 import { createBatches } from "./batches.ts";
 import { createCatchUp } from "./catch-up.ts";
+import { createChainReports, createGoverned } from "./chain-report.ts";
 import { chainViewOf } from "./chain-view.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { createClockGuard } from "./clock-guard.ts";
@@ -126,6 +127,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   });
 
   const index = createMessageIndex();
+  const governed = createGoverned();
   const submissions = createSubmissions(limits, (payments, bytes) => observe({ kind: "queue", payments, bytes }));
   const batches = createBatches(store, guard, limits.batchCacheBytes, (batch) => index.add(batch));
   let core: CoreLoop | undefined;
@@ -144,6 +146,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     ledger: () => ledger,
     chain: () => chain,
     applied: ({ batch }) => index.remove(batch),
+    ended: governed.executed,
     executed,
     onFatal: fatal,
   });
@@ -213,6 +216,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     config: () => keys.config,
     onFatal: fatal,
   });
+  const newest = store.recovered.finalized;
+  if (newest && newest.finalization.block === newest.block.hash) proofs.finalized(newest.block, newest.finalization);
   const catchUp = createCatchUp({
     ...shared,
     state: () => core?.state ?? initial,
@@ -381,6 +386,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     keys = next;
     membership = members;
     accusing.epochChanged();
+    status.epochChanged(previous);
     timers.clearAll();
     const fresh = startEpoch(keys.config, membership.self, executed, previous);
     core?.replace(recovered ? carryOver(previous, recovered) : fresh);
@@ -427,6 +433,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     status: status.current,
     watchStatus: status.watch,
     submitGovernance: (transaction) => Promise.resolve(govern(transaction)),
+    chainReport: createChainReports({ ...shared, store, proofs, governed, ledger: () => ledger }),
   };
 
   return {
@@ -434,14 +441,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     async stop() {
       stopped = true;
       core?.stop();
-      guard.stop();
       timers.clearAll();
-      inbound.stop();
-      fetching.stop();
-      catchUp.stop();
-      executor.stop();
-      settlement.stop();
-      clockGuard.stop();
+      for (const part of [guard, inbound, fetching, catchUp, executor, settlement, clockGuard]) part.stop();
     },
   };
 }

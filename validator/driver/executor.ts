@@ -33,6 +33,8 @@ export interface ExecutorOptions {
   readonly observe: Observer;
   /** Called after each batch. */
   readonly applied: (stored: StoredBatch) => void;
+  /** Called with each block's results, whatever it was executed for. */
+  readonly ended: (result: ExecutedBlock) => void;
   /** Called after each queued block, before the next begins. */
   readonly executed: (block: Block, result: ExecutedBlock) => Promise<void>;
   readonly onFatal: (error: unknown) => void;
@@ -79,7 +81,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
       options.applied(stored);
       await clock.yield();
     }
-    return measured(clock, observe, "root", () => machine.end());
+    const result = measured(clock, observe, "root", () => machine.end());
+    options.ended(result);
+    return result;
   }
 
   async function run(): Promise<void> {

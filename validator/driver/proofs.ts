@@ -1,7 +1,7 @@
 /** Settlement proofs from what this validator holds: the receipt and its block, and a newer header that a covering finalization makes a trust anchor's. */
 import { bytesEqual } from "../codec/bytes.ts";
 import { creditTransfer } from "../codec/payment-message.ts";
-import type { Block, Certificate, Digest, EpochConfig, Height } from "../consensus/types.ts";
+import type { Block, Certificate, Digest, EpochConfig, Header, Height } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { sha256 } from "../crypto/hash.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
@@ -9,7 +9,7 @@ import { bridge, setOf } from "../ledger/handover.ts";
 import type { BlockOutcome } from "../ledger/outcome.ts";
 import { buildProof, covers } from "../ledger/proof.ts";
 import { decodeHandover, encodeHandover, type Handover } from "../ledger/proof-bytes.ts";
-import { type ReceiptSource, receiptSource } from "../ledger/receipt-tree.ts";
+import { type GovernanceReceipt, type ReceiptSource, receiptSource } from "../ledger/receipt-tree.ts";
 import type { Store } from "../storage/types.ts";
 import type { Batches } from "./batches.ts";
 import type { DiskGuard } from "./disk-guard.ts";
@@ -22,6 +22,17 @@ export interface Proofs {
   finalized(block: Block, finalization: Certificate): void;
   /** For a reader who trusts the set of epoch `from`. */
   proof(institution: number, uetr: Uint8Array, from: number): Promise<ProofResult>;
+  /** The newest of them. */
+  newest(): { readonly header: Header; readonly finalization: Certificate } | undefined;
+  /** Handovers from the set of an epoch to that of the newest header's, that one included; empty when they are not all kept here. */
+  way(from: number): readonly Uint8Array[];
+  /** What a final block's receipts are made of; undefined when it is not executed, or its batches are no longer kept here. */
+  executedBlock(block: Block): Promise<ReceiptsOfBlock | undefined>;
+}
+
+export interface ReceiptsOfBlock {
+  readonly messages: readonly ReceiptSource[];
+  readonly governance: readonly GovernanceReceipt[];
 }
 
 export interface ProofsOptions {
@@ -56,10 +67,9 @@ export function createProofs(options: ProofsOptions): Proofs {
   }
 
   /** The executed messages of the block with their records, in order. */
-  async function sources(height: Height, { messages }: BlockOutcome): Promise<readonly ReceiptSource[] | undefined> {
-    const final = await store.finalBlock(height);
+  async function sources(block: Block, { messages }: BlockOutcome): Promise<readonly ReceiptSource[] | undefined> {
     const found: ReceiptSource[] = [];
-    for (const { digest } of final?.block.body.batches ?? []) {
+    for (const { digest } of block.body.batches) {
       const stored = await batches.load(digest);
       if (!stored) return undefined;
       for (const [i, message] of stored.batch.messages.entries()) {
@@ -90,14 +100,38 @@ export function createProofs(options: ProofsOptions): Proofs {
 
   /** Handovers on the way from the set of an epoch to that of the header; undefined when they are not all kept here. */
   function handovers(from: number, last: Handover): readonly Handover[] | undefined {
-    const known = [...store.handovers.values()].flatMap((bytes) => decodeHandover(bytes) ?? []);
+    const newer = [...store.handovers].filter(([epoch]) => epoch >= from && epoch <= last.header.epoch);
+    const known = newer.flatMap(([, bytes]) => decodeHandover(bytes) ?? []);
     const { genesis } = options.chain;
     const own = known.find(({ header }) => header.epoch === from);
     const trusted = from === 0 ? { ...genesis, epoch: 0 } : from === config().epoch ? config() : own && setOf(own);
     return trusted && bridge(trusted, known, last);
   }
 
+  async function executedBlock(block: Block): Promise<ReceiptsOfBlock | undefined> {
+    const outcome = await settlement.outcome(block.header.height);
+    const messages = outcome && (await sources(block, outcome));
+    if (!messages) return undefined;
+    const governance = block.body.governance.map((transaction, i) => {
+      return { hash: sha256(transaction.bytes), granted: outcome.granted[i] === true, reason: "" };
+    });
+    return { messages, governance };
+  }
+
+  function newest() {
+    const last = [...headers.values()].at(-1);
+    return last && { header: last.block.header, finalization: last.finalization };
+  }
+
   return {
+    newest,
+    executedBlock,
+    way(from) {
+      const epoch = newest()?.header.epoch ?? 0;
+      const bytes = from < epoch ? store.handovers.get(epoch) : undefined;
+      const last = bytes && decodeHandover(bytes);
+      return last ? [...(handovers(from, last)?.map(encodeHandover) ?? []), bytes] : [];
+    },
     finalized(block, finalization) {
       keepHandover(block, finalization);
       const known = headers.get(block.hash);
@@ -114,21 +148,17 @@ export function createProofs(options: ProofsOptions): Proofs {
       if (!location) return none("no payment of this UETR was executed");
       const height = toHeight(location.height);
       if (height > settlement.height) return none("its block is not settled yet");
-      const outcome = await settlement.outcome(height);
-      const messages = outcome && (await sources(height, outcome));
-      if (!messages) return none("its block is no longer kept here");
+      const final = await store.finalBlock(height);
+      const executed = final && (await executedBlock(final.block));
+      if (!executed) return none("its block is no longer kept here");
+      const { messages } = executed;
       const anchor = covering(height, zoneAt(messages, location.position));
       if (!anchor) return none("no settled block names a state root after it yet: ask again after the next block");
-      const final = await store.finalBlock(height);
-      if (!final) return none("its block is no longer kept here");
-      const governance = final.block.body.governance.map((transaction, i) => {
-        return { hash: sha256(transaction.bytes), granted: outcome.granted[i] === true, reason: "" };
-      });
       const { position } = location;
       const { set, setPath } = anchor.state;
       const way = handovers(from, { set, setPath, header: anchor.header, finalization: anchor.finalization });
       if (!way) return none(`the way from the validator set of epoch ${from} is not kept here`);
-      const source = { height, time: final.block.header.time, position, messages, governance, ...anchor };
+      const source = { height, time: final.block.header.time, position, ...executed, ...anchor };
       const bytes = buildProof({ ...source, handovers: way });
       return bytes ? { kind: "proof", bytes } : none("the payment did not settle");
     },

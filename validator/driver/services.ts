@@ -3,7 +3,8 @@
  * The driver implements `ValidatorServices` and calls `Observer`; it knows nothing of HTTP, protobuf services,
  * prom-client or pino. Identity and genesis are `main.ts`'s: a driver exists only once its chain does.
  */
-import type { Digest, Height, NullifyReason, Observation, VoteKind } from "../consensus/types.ts";
+import type { Certificate, Digest, Header, Height, NullifyReason, Observation, VoteKind } from "../consensus/types.ts";
+import type { CertifiedComponents } from "../ledger/proof-report.ts";
 import type { MessageOutcome } from "../ledger/types.ts";
 
 /** What became of a submission. All four are ordinary answers; a rejection of the promise is a bug. */
@@ -140,11 +141,35 @@ export interface ValidatorStatus {
   readonly block: Digest;
   readonly blockPayments: number;
   readonly blockView: number;
+  /** Seats whose votes were seen here in the last views (`hearing.ts`). */
+  readonly heard: readonly string[];
 }
 
 export type GovernanceResult =
   /** sha256 of the transaction's bytes; it waits for a block and is gossiped to the leaders. */
   { readonly kind: "accepted"; readonly hash: Uint8Array } | { readonly kind: "refused"; readonly reason: string };
+
+/** What became of a governance transaction, as far as this validator can show it. */
+export interface GovernanceOutcome {
+  /** sha256 of the transaction's bytes. */
+  readonly hash: Uint8Array;
+  readonly granted: boolean;
+  /** Why not; "" when granted, and when only the outcome is kept here any more. */
+  readonly reason: string;
+  /** `ledger/proof-report.ts`: leads to the root that the report's header names. */
+  readonly receipt: Uint8Array;
+}
+
+/** What this validator can prove of the chain, each part in the bytes that the proof's verifier takes (docs/formats.md, Chain report). */
+export interface ChainReport {
+  /** The newest header that a finalization of its own block made final; undefined when none was seen since the start. */
+  readonly final: { readonly header: Header; readonly finalization: Certificate } | undefined;
+  /** From the reader's set to that of the header's epoch, that one included. */
+  readonly handovers: readonly Uint8Array[];
+  /** Components under the header's root; undefined while it is not executed here. */
+  readonly components: CertifiedComponents | undefined;
+  readonly outcomes: readonly GovernanceOutcome[];
+}
 
 /** A running validator, as its services see it. */
 export interface ValidatorServices {
@@ -172,6 +197,8 @@ export interface ValidatorServices {
   /** Calls after a view ended, a block became final or settled, a peer came or went, readiness changed. The result unsubscribes. */
   watchStatus(changed: () => void): () => void;
   submitGovernance(transaction: Uint8Array): Promise<GovernanceResult>;
+  /** For a reader who trusts the set of epoch `from`. `transactions`: hashes of those whose outcome is wanted. */
+  chainReport(from: number, transactions: readonly Uint8Array[]): Promise<ChainReport>;
 }
 
 /** Where a validator's CPU time goes. */

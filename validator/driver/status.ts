@@ -3,6 +3,7 @@ import { powerOf } from "../consensus/power.ts";
 import { roundOf, type State } from "../consensus/state.ts";
 import type { Block, Digest, Height } from "../consensus/types.ts";
 import { zeroDigest } from "../consensus/types.ts";
+import { createHearing } from "./hearing.ts";
 import type { Membership } from "./membership.ts";
 import type { PeerName } from "./ports.ts";
 import type { ValidatorStatus } from "./services.ts";
@@ -18,6 +19,8 @@ export interface Status {
   peer(peer: PeerName, connected: boolean): void;
   roundTrip(peer: PeerName, milliseconds: number): void;
   final(block: Block): void;
+  /** `previous`: as it was when its epoch ended. */
+  epochChanged(previous: State): void;
   /** Why no message can be accepted now; "" when it can. */
   cannotAccept(): string;
   /** Do members with F + 1 power hold the batch, as far as is known here? */
@@ -46,6 +49,7 @@ export function createStatus(options: StatusOptions): Status {
   const connected = new Set<PeerName>();
   const roundTrips = new Map<PeerName, number>();
   const watchers = new Set<() => void>();
+  const hearing = createHearing();
   let timeouts = 0;
   let newest: Block | undefined;
 
@@ -97,6 +101,7 @@ export function createStatus(options: StatusOptions): Status {
       newest = block;
       changed();
     },
+    epochChanged: hearing.epochChanged,
     cannotAccept() {
       const { quarantined } = state();
       if (options.fault() !== "") return options.fault();
@@ -143,6 +148,7 @@ export function createStatus(options: StatusOptions): Status {
         block: block?.hash ?? zeroDigest,
         blockView: block?.header.view ?? 0,
         blockPayments: block?.body.batches.reduce((sum, batch) => sum + batch.payments, 0) ?? 0,
+        heard: hearing.heard(now),
       };
     },
   };

@@ -1,6 +1,6 @@
 /** The ledger: executes final blocks in order on accounts and chain state, and computes the root after each. */
 import { sha256 } from "@noble/hashes/sha2.js";
-import { hexToBytes } from "@noble/hashes/utils.js";
+import { hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { parseBatch } from "../codec/batch.ts";
 import { bytesEqual } from "../codec/bytes.ts";
 import type { MerkleTree } from "../codec/merkle.ts";
@@ -20,13 +20,14 @@ import {
 } from "./chain-state.ts";
 import { currencyByAlpha } from "./currencies.ts";
 import { type EvidenceCrypto, isEvidence, parseEvidence, unproven } from "./evidence.ts";
-import type { Genesis } from "./genesis.ts";
+import { canonicalJson, type Genesis } from "./genesis.ts";
 import { govern, limitsOf } from "./govern.ts";
 import { closesEpoch, parseTransaction, unauthorized } from "./governance.ts";
 import { createHistory, eraBlocks, type History, historyLeaf } from "./history.ts";
 import { checkCounts, checkInvariants } from "./invariants.ts";
 import { disempower, type ProvesPossession } from "./membership.ts";
 import type { StateProof } from "./proof-bytes.ts";
+import type { CertifiedComponents } from "./proof-report.ts";
 import {
   consumption,
   type GovernanceReceipt,
@@ -38,7 +39,7 @@ import {
 } from "./receipt-tree.ts";
 import { receiptCode } from "./receipts.ts";
 import { decodeSnapshot, encodeSnapshot, type SnapshotContent } from "./snapshot.ts";
-import { componentPath, encodeSet, rootOf, stateTree } from "./state-root.ts";
+import { componentPath, encodeCoverage, encodeSet, rootOf, stateTree } from "./state-root.ts";
 import { recordWords, transferAll, transferEach } from "./transfers.ts";
 import type { ExecutedBlock, ExecutedKeys, Ledger, MessageOutcome } from "./types.ts";
 
@@ -58,6 +59,8 @@ export interface SettlementLedger extends Ledger {
   readonly epochConfig: EpochConfig;
   /** What a proof needs to lead from a block's receipts to the root at a later, recent height; undefined when memory no longer reaches it. */
   stateProof(height: number, rootHeight: number): StateProof | undefined;
+  /** What governance and coverage are under the root at a recent height; undefined when memory no longer reaches it. */
+  components(rootHeight: number): CertifiedComponents | undefined;
   /** Keys of blocks up to this height may be forgotten by now: a multiple of `eraBlocks`. */
   readonly forgotten: number;
   /** Is the transaction well-formed, and signed by the governance set or proven by what it shows? For proposals and ingress. */
@@ -351,6 +354,17 @@ export function openLedger({ chainId, keys, crypto }: LedgerOptions, content: Sn
         set: encodeSet(then.state.set),
         setPath: componentPath(tree, "validators"),
       };
+    },
+    components(rootHeight) {
+      const then = recent.get(rootHeight);
+      return (
+        then && {
+          governance: utf8ToBytes(canonicalJson(then.state.governance)),
+          governancePath: componentPath(then.tree, "governance"),
+          coverage: encodeCoverage(then.state),
+          coveragePath: componentPath(then.tree, "coverage"),
+        }
+      );
     },
     isGoverned(transaction) {
       if (isEvidence(transaction.bytes)) {

@@ -79,11 +79,7 @@ export function encodeProof(proof: Proof): Uint8Array {
   writePath(out, proof.receiptPath);
   out.bytes(proof.receiptsRoot);
   out.bytes(proof.keysDigest);
-  out.u8(proof.history.current ? 1 : 0);
-  out.u64(proof.history.count);
-  writePath(out, proof.history.era);
-  writePath(out, proof.history.eras);
-  out.bytes(proof.history.other);
+  writeHistory(out, proof.history);
   out.bytes(proof.historyPath);
   writeSized(out, encodeCoverage(proof));
   out.bytes(proof.coveragePath);
@@ -93,7 +89,7 @@ export function encodeProof(proof: Proof): Uint8Array {
   return out.finish();
 }
 
-function writePath(out: Writer, path: Uint8Array): void {
+export function writePath(out: Writer, path: Uint8Array): void {
   out.u16(path.length / 32);
   out.bytes(path);
 }
@@ -146,13 +142,7 @@ export function decodeProof(bytes: Uint8Array): Decoded<Proof> {
     receiptsRoot: input.bytes(32).slice(),
     keysDigest: input.bytes(32).slice(),
   };
-  const history: HistoryPath = {
-    current: input.u8() === 1,
-    count: input.u64(),
-    era: readPath(input),
-    eras: readPath(input),
-    other: input.bytes(32).slice(),
-  };
+  const history = readHistory(input);
   const historyPath = input.bytes(componentPathLength).slice();
   const coverage = decodeCoverage(input.bytes(input.u32()));
   const coveragePath = input.bytes(componentPathLength).slice();
@@ -169,7 +159,26 @@ export function decodeProof(bytes: Uint8Array): Decoded<Proof> {
   return bytesEqual(encodeProof(proof), bytes) ? decoded(proof) : refused("proof: another spelling", "not-canonical");
 }
 
-function readPath(input: Reader): Uint8Array {
+/** Whether its era is under way u8, leaves u64, siblings in the era, siblings of the era, root of the others 32. */
+export function writeHistory(out: Writer, { current, count, era, eras, other }: HistoryPath): void {
+  out.u8(current ? 1 : 0);
+  out.u64(count);
+  writePath(out, era);
+  writePath(out, eras);
+  out.bytes(other);
+}
+
+export function readHistory(input: Reader): HistoryPath {
+  return {
+    current: input.u8() === 1,
+    count: input.u64(),
+    era: readPath(input),
+    eras: readPath(input),
+    other: input.bytes(32).slice(),
+  };
+}
+
+export function readPath(input: Reader): Uint8Array {
   const length = input.u16();
   return length > maxPath ? new Uint8Array(0) : input.bytes(32 * length).slice();
 }

@@ -97,7 +97,10 @@ export function codeLeaves(codes: Uint8Array): Uint8Array {
 const governanceMark = 0xffff_ffff;
 
 /** `sha256(transaction hash 32, 0xffffffff u32, refused u32 (0 or 1), height u64, time u64, zero 8)`. */
-function governanceLeaf({ hash: transaction, granted }: GovernanceReceipt, block: ReceiptBlock): Uint8Array {
+export function governanceLeaf(
+  { hash: transaction, granted }: Pick<GovernanceReceipt, "hash" | "granted">,
+  block: ReceiptBlock,
+): Uint8Array {
   const chunk = new Uint8Array(64);
   const view = viewOf(chunk);
   chunk.set(transaction, 0);

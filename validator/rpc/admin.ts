@@ -1,10 +1,11 @@
 /** The admin service: what operators and tools ask of a validator (proto/validator/v1/validator.proto). */
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { AdminService } from "../../proto/validator/v1/validator_pb.js";
+import { challengeLength } from "../crypto/challenge.ts";
 import type { ValidatorServices } from "../driver/services.ts";
 import { callerKey, mayOperate } from "./caller.ts";
 import type { Calls } from "./calls.ts";
-import { statusMessage } from "./convert.ts";
+import { chainReportMessage, statusMessage } from "./convert.ts";
 import { forbidden, invalid, noChain } from "./errors.ts";
 import type { Host } from "./host.ts";
 import type { Log } from "./logging.ts";
@@ -23,6 +24,8 @@ export interface AdminOptions {
 /** Closest two answers of WatchStatus come, ms: a fast chain is shown, not echoed. */
 const closestMs = 20;
 const defaultIntervalMs = 1_000;
+/** Transactions of one chain report. */
+const mostTransactions = 16;
 
 /** Registers the service. Anyone with a certificate may read status and identity; both are public to members anyway. */
 export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
@@ -34,7 +37,7 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
   const status = (): ReturnType<typeof statusMessage> => {
     const services = host.services();
     if (!services)
-      return { seat: host.seat, region: host.region, role: "learner", notReady: "waits for its genesis document" };
+      return { seat: host.seat, region: host.region, role: "waiting", notReady: "waits for its genesis document" };
     return statusMessage(services.status(), options.settlementLatency());
   };
 
@@ -44,13 +47,14 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
     AdminService.method.watchStatus,
     stream(async function* (request, context) {
       const interval = Math.min(60_000, Math.max(closestMs, request.intervalMs || defaultIntervalMs));
+      const closest = Math.min(interval, Math.max(closestMs, request.closestMs));
       const leave = options.watchers.enter();
       const change = createChange(() => host.services(), context.signal);
       try {
         while (!context.signal.aborted) {
           yield status();
-          await change.rest(closestMs);
-          await change.next(interval - closestMs);
+          await change.rest(closest);
+          await change.next(interval - closest);
         }
       } finally {
         change.close();
@@ -61,11 +65,13 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
 
   router.rpc(
     AdminService.method.getIdentity,
-    unary(() => ({
-      blsKey: host.identity.blsKey,
-      peerKey: host.identity.peerKey,
-      proofOfPossession: host.identity.proofOfPossession,
-    })),
+    unary(({ challenge }) => {
+      const { blsKey, peerKey, proofOfPossession } = host.identity;
+      if (challenge.length !== 0 && challenge.length !== challengeLength)
+        throw invalid("challenge", `is ${challengeLength} bytes, or none`);
+      const signature = challenge.length === 0 ? challenge : host.answerChallenge(challenge);
+      return { blsKey, peerKey, proofOfPossession, signature };
+    }),
   );
 
   router.rpc(
@@ -89,6 +95,18 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
       const result = await services.submitGovernance(transaction);
       if (result.kind === "refused") throw invalid("transaction", result.reason);
       return { transactionHash: result.hash };
+    }),
+  );
+
+  router.rpc(
+    AdminService.method.getChainReport,
+    unary(async ({ trustedEpoch, transactions }) => {
+      const services = host.services();
+      if (!services) throw noChain();
+      if (trustedEpoch > Number.MAX_SAFE_INTEGER) throw invalid("trusted_epoch", "is above 2^53 − 1");
+      if (transactions.length > mostTransactions) throw invalid("transactions", `at most ${mostTransactions}`);
+      if (transactions.some(({ length }) => length !== 32)) throw invalid("transactions", "are 32 bytes each");
+      return chainReportMessage(await services.chainReport(Number(trustedEpoch), transactions));
     }),
   );
 }

@@ -1,6 +1,7 @@
 /** The driver's values as messages of the wire. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
+  type GetChainReportResponseSchema,
   type GetDirectoryResponseSchema,
   type GetMessageResponseSchema,
   type GetPaymentResponseSchema,
@@ -9,8 +10,17 @@ import {
   type SettledBlockSchema,
   GetMessageResponse_State as State,
 } from "../../proto/validator/v1/validator_pb.js";
+import { encodeHeader } from "../codec/block.ts";
+import { encodeCertificate } from "../codec/certificate.ts";
 import type { Digest } from "../consensus/types.ts";
-import type { Directory, MessageState, PaymentState, SettledBlock, ValidatorStatus } from "../driver/services.ts";
+import type {
+  ChainReport,
+  Directory,
+  MessageState,
+  PaymentState,
+  SettledBlock,
+  ValidatorStatus,
+} from "../driver/services.ts";
 import type { MessageOutcome } from "../ledger/types.ts";
 
 /** A digest's 32 bytes. */
@@ -92,6 +102,16 @@ export function directoryMessage(directory: Directory): MessageInitShape<typeof 
   };
 }
 
+export function chainReportMessage(report: ChainReport): MessageInitShape<typeof GetChainReportResponseSchema> {
+  const { final, components, handovers, outcomes } = report;
+  return {
+    ...(final && { header: encodeHeader(final.header), finalization: encodeCertificate(final.finalization) }),
+    ...components,
+    handovers: [...handovers],
+    outcomes: outcomes.map(({ hash, granted, reason, receipt }) => ({ transaction: hash, granted, reason, receipt })),
+  };
+}
+
 /** `latency`: percentiles in ms of the messages settled here. */
 export function statusMessage(
   status: ValidatorStatus,
@@ -121,5 +141,6 @@ export function statusMessage(
     block: bytesOf(status.block),
     blockPayments: status.blockPayments,
     blockView: BigInt(status.blockView),
+    heard: [...status.heard],
   };
 }

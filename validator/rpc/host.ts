@@ -21,6 +21,8 @@ export interface Host {
   readonly seat: string;
   readonly region: string;
   readonly identity: PublicIdentity;
+  /** Signs 32 bytes of a caller's with the peer key (`crypto/challenge.ts`). */
+  readonly answerChallenge: (challenge: Uint8Array) => Uint8Array;
   /** Undefined while the process waits for its genesis. */
   readonly services: () => ValidatorServices | undefined;
   /** Keeps the document in the volume and starts the chain; the same bytes again are taken again. */

@@ -620,6 +620,131 @@ export declare type Account = Message<"validator.v1.Account"> & {
 export declare const AccountSchema: GenMessage<Account>;
 
 /**
+ * @generated from message validator.v1.GetChainReportRequest
+ */
+export declare type GetChainReportRequest = Message<"validator.v1.GetChainReportRequest"> & {
+  /**
+   * Epoch of the validator set that the reader trusts; 0: genesis.
+   *
+   * @generated from field: uint64 trusted_epoch = 1;
+   */
+  trustedEpoch: bigint;
+
+  /**
+   * sha256 of governance transactions whose outcome is wanted, at most 16.
+   *
+   * @generated from field: repeated bytes transactions = 2;
+   */
+  transactions: Uint8Array[];
+};
+
+/**
+ * Describes the message validator.v1.GetChainReportRequest.
+ * Use `create(GetChainReportRequestSchema)` to create a new message.
+ */
+export declare const GetChainReportRequestSchema: GenMessage<GetChainReportRequest>;
+
+/**
+ * @generated from message validator.v1.GetChainReportResponse
+ */
+export declare type GetChainReportResponse = Message<"validator.v1.GetChainReportResponse"> & {
+  /**
+   * The newest final header known here; empty when there is none yet. Everything else is under the root it names.
+   *
+   * @generated from field: bytes header = 1;
+   */
+  header: Uint8Array;
+
+  /**
+   * Finalizes the header's own block.
+   *
+   * @generated from field: bytes finalization = 2;
+   */
+  finalization: Uint8Array;
+
+  /**
+   * From the reader's set to the one of the header's epoch, that one included; empty when the reader has it.
+   *
+   * @generated from field: repeated bytes handovers = 3;
+   */
+  handovers: Uint8Array[];
+
+  /**
+   * Canonical JSON of the governance set, and its path; empty when the root is not executed here.
+   *
+   * @generated from field: bytes governance = 4;
+   */
+  governance: Uint8Array;
+
+  /**
+   * @generated from field: bytes governance_path = 5;
+   */
+  governancePath: Uint8Array;
+
+  /**
+   * The coverage component, and its path; empty likewise.
+   *
+   * @generated from field: bytes coverage = 6;
+   */
+  coverage: Uint8Array;
+
+  /**
+   * @generated from field: bytes coverage_path = 7;
+   */
+  coveragePath: Uint8Array;
+
+  /**
+   * Of the transactions asked for, those whose block is executed and kept here.
+   *
+   * @generated from field: repeated validator.v1.GovernanceOutcome outcomes = 8;
+   */
+  outcomes: GovernanceOutcome[];
+};
+
+/**
+ * Describes the message validator.v1.GetChainReportResponse.
+ * Use `create(GetChainReportResponseSchema)` to create a new message.
+ */
+export declare const GetChainReportResponseSchema: GenMessage<GetChainReportResponse>;
+
+/**
+ * @generated from message validator.v1.GovernanceOutcome
+ */
+export declare type GovernanceOutcome = Message<"validator.v1.GovernanceOutcome"> & {
+  /**
+   * sha256 of the transaction.
+   *
+   * @generated from field: bytes transaction = 1;
+   */
+  transaction: Uint8Array;
+
+  /**
+   * @generated from field: bool granted = 2;
+   */
+  granted: boolean;
+
+  /**
+   * The chain's sentence when refused. Its words are not under the root: the outcome is.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * The receipt's path to the header's root.
+   *
+   * @generated from field: bytes receipt = 4;
+   */
+  receipt: Uint8Array;
+};
+
+/**
+ * Describes the message validator.v1.GovernanceOutcome.
+ * Use `create(GovernanceOutcomeSchema)` to create a new message.
+ */
+export declare const GovernanceOutcomeSchema: GenMessage<GovernanceOutcome>;
+
+/**
  * @generated from message validator.v1.ProvideGenesisRequest
  */
 export declare type ProvideGenesisRequest = Message<"validator.v1.ProvideGenesisRequest"> & {
@@ -657,6 +782,12 @@ export declare const ProvideGenesisResponseSchema: GenMessage<ProvideGenesisResp
  * @generated from message validator.v1.GetIdentityRequest
  */
 export declare type GetIdentityRequest = Message<"validator.v1.GetIdentityRequest"> & {
+  /**
+   * 32 random bytes, to see that whoever answers holds the peer key; empty: no signature is wanted.
+   *
+   * @generated from field: bytes challenge = 1;
+   */
+  challenge: Uint8Array;
 };
 
 /**
@@ -683,6 +814,13 @@ export declare type GetIdentityResponse = Message<"validator.v1.GetIdentityRespo
    * @generated from field: bytes proof_of_possession = 3;
    */
   proofOfPossession: Uint8Array;
+
+  /**
+   * By the peer key, over the challenge and both keys (docs/formats.md, kind `identity`); empty without a challenge.
+   *
+   * @generated from field: bytes signature = 4;
+   */
+  signature: Uint8Array;
 };
 
 /**
@@ -708,9 +846,18 @@ export declare const GetStatusRequestSchema: GenMessage<GetStatusRequest>;
  */
 export declare type WatchStatusRequest = Message<"validator.v1.WatchStatusRequest"> & {
   /**
+   * Longest between two answers; 0: a second.
+   *
    * @generated from field: uint32 interval_ms = 1;
    */
   intervalMs: number;
+
+  /**
+   * Shortest between two answers; 0: 20 ms. What changes in between is told together.
+   *
+   * @generated from field: uint32 closest_ms = 2;
+   */
+  closestMs: number;
 };
 
 /**
@@ -764,7 +911,7 @@ export declare type GetStatusResponse = Message<"validator.v1.GetStatusResponse"
   stateRoot: Uint8Array;
 
   /**
-   * "validator", "learner", "quarantined".
+   * "waiting" (for its genesis document), "learner", "validator", "quarantined", "retired" (its volume is refused).
    *
    * @generated from field: string role = 9;
    */
@@ -847,6 +994,13 @@ export declare type GetStatusResponse = Message<"validator.v1.GetStatusResponse"
    * @generated from field: uint64 block_view = 23;
    */
   blockView: bigint;
+
+  /**
+   * Seats whose votes were seen here in the last 8 views.
+   *
+   * @generated from field: repeated string heard = 24;
+   */
+  heard: string[];
 };
 
 /**
@@ -1008,7 +1162,7 @@ export declare const AdminService: GenService<{
     output: typeof GetStatusResponseSchema;
   },
   /**
-   * Status whenever a block is final or a view ends, at most `interval_ms` apart from the last; for live views.
+   * Status whenever a block is final or a view ends, at most `interval_ms` and at least `closest_ms` apart from the last.
    *
    * @generated from rpc validator.v1.AdminService.WatchStatus
    */
@@ -1044,6 +1198,16 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof SubmitGovernanceRequestSchema;
     output: typeof SubmitGovernanceResponseSchema;
+  },
+  /**
+   * What this validator can prove of the chain, to a reader who trusts an earlier validator set (docs/formats.md, Chain report).
+   *
+   * @generated from rpc validator.v1.AdminService.GetChainReport
+   */
+  getChainReport: {
+    methodKind: "unary";
+    input: typeof GetChainReportRequestSchema;
+    output: typeof GetChainReportResponseSchema;
   },
 }>;
 

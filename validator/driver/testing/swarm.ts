@@ -22,7 +22,7 @@ import { createSimNetwork, type SimNetwork, type SimNetworkPort } from "../../si
 import { openStore } from "../../storage/store.ts";
 import type { Store } from "../../storage/types.ts";
 import { type Driver, startDriver } from "../driver.ts";
-import { ledgerFromGenesis } from "../ledger-port.ts";
+import { type Chain, ledgerFromGenesis } from "../ledger-port.ts";
 import type { Limits } from "../limits.ts";
 import type { Signers } from "../outbox.ts";
 import type { Network } from "../ports.ts";
@@ -105,6 +105,7 @@ export interface Swarm {
   /** Of payment `index` of the message with this id. */
   uetr(id: string, index: number, institution?: number): Uint8Array;
   readonly genesisConfig: EpochConfig;
+  readonly chain: Chain;
   /** Of each account, minor units. */
   readonly openings: readonly bigint[];
   signersOf(index: number): Signers;
@@ -263,6 +264,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
     uetr,
     openings: institutions.map(() => BigInt(openingBalance)),
     signersOf,
+    chain,
     genesisConfig: ledgerFromGenesis(chain, createMemoryKeys()).epochConfig,
     world,
     network,

@@ -61,6 +61,7 @@ export const status: ValidatorStatus = {
   block: digest("cd".repeat(32)),
   blockPayments: 9,
   blockView: 4,
+  heard: ["one"],
 };
 
 /** A payment message's bytes from an institution; its signature is no signature. */
@@ -195,6 +196,12 @@ export function scriptedServices(): Script {
         transaction.length > 1
           ? { kind: "accepted", hash: sha256(transaction) }
           : { kind: "refused", reason: "not signed by the governance set" },
+      chainReport: async (from) => ({
+        final: undefined,
+        handovers: [Uint8Array.of(from)],
+        components: undefined,
+        outcomes: [],
+      }),
     },
   };
   return script;
@@ -211,6 +218,7 @@ export function scriptedHost(services: ValidatorServices | undefined): Host {
       peerKey: new Uint8Array(32).fill(2),
       proofOfPossession: new Uint8Array(96).fill(3),
     },
+    answerChallenge: (challenge) => new Uint8Array(64).fill(challenge[0] ?? 0),
     services: () => running,
     provideGenesis: async (document) => {
       if (new TextDecoder().decode(document) !== "{}")

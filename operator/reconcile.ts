@@ -7,18 +7,18 @@ import { createOwnWrites } from "./apply/own-writes.ts";
 import { type KeyResult, type Performed, perform } from "./apply/perform.ts";
 import type { Clock } from "./kube/clock.ts";
 import { configMaps, validatorSwarms } from "./kube/kinds.ts";
-import type { ObjectKey, StoredObject } from "./kube/objects.ts";
+import type { KubeObject, ObjectKey, StoredObject } from "./kube/objects.ts";
 import type { Run } from "./kube/runtime.ts";
 import type { Outcome } from "./kube/work-queue.ts";
 import { gatewayObjects } from "./objects/gateway.ts";
-import { planName, swarmLabels } from "./objects/names.ts";
-import { planObject, readPlan } from "./objects/records.ts";
+import { swarmLabels } from "./objects/names.ts";
+import { explanationObject } from "./objects/records.ts";
 import type { World } from "./objects/world.ts";
 import { observe } from "./observe/observe.ts";
 import type { Validators } from "./observe/validators.ts";
 import type { Action } from "./plan/actions.ts";
 import { toStatus } from "./plan/api.ts";
-import { explain } from "./plan/explain.ts";
+import { explanationOf } from "./plan/explain.ts";
 import { plan } from "./plan/plan.ts";
 import { timeText } from "./plan/time.ts";
 
@@ -63,11 +63,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
     const status = keepOthers(toStatus(planned.status, snapshot, selector), observed.status);
     const written = await writeStatus(status, observed.status);
     if (written.kind === "failed") return failure(written);
-    const words = explain(planned);
-    const plans = object.metadata.namespace;
-    const planKey = plans === undefined ? planName(object.metadata.name) : `${plans}/${planName(object.metadata.name)}`;
-    if (readPlan(objects.get(configMaps, planKey)) !== words && !snapshot.swarm.deleting)
-      await writer.apply(configMaps, planObject(object, words), { force: true });
+    if (!snapshot.swarm.deleting) await publish(explanationObject(object, explanationOf(planned)));
 
     const context = {
       swarm: written.object,
@@ -97,6 +93,13 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       tell("Normal", action, action.message);
     }
     return { kind: "again", afterMs: planned.requeueAfter };
+
+    /** For people only: when it fails, the next visit writes it. */
+    async function publish(explanation: KubeObject): Promise<void> {
+      const { name, namespace } = explanation.metadata;
+      const known = objects.get(configMaps, namespace === undefined ? name : `${namespace}/${name}`);
+      if (!known || !contains(known, explanation)) await writer.apply(configMaps, explanation, { force: true });
+    }
 
     /** Gateways need no plan: their objects are made what the spec says. */
     async function keepGateways(spec: ValidatorSwarmSpec): Promise<StatusWrite> {

@@ -73,7 +73,6 @@ export function identityOf({ metadata }: StoredObject): IdentityLabels | undefin
 
 export const genesisName = (swarm: string) => `${swarm}-genesis`;
 export const permitName = (swarm: string) => `${swarm}-permit`;
-export const planName = (swarm: string) => `${swarm}-plan`;
 export const gatewayName = (swarm: string) => `${swarm}-gateway`;
 export const peersService = (swarm: string) => `${swarm}-peers`;
 /** Secret with the operator's ed25519 seed, `key`: hexadecimal. */

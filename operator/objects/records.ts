@@ -3,10 +3,11 @@
  * ConfigMaps, read back through schemas: what does not parse is named and stops the operator for that swarm.
  */
 import { z } from "zod";
-import { isRecord, type KubeObject, type StoredObject, textAt } from "../kube/objects.ts";
+import { type Explanation, explanationData, explanationName } from "../api/explanation.ts";
+import { type KubeObject, type StoredObject, textAt } from "../kube/objects.ts";
 import { controllerReference } from "../kube/owner.ts";
 import type { Claimed, GenesisRecord, Permit } from "../plan/snapshot.ts";
-import { genesisName, permitName, planName, swarmLabels } from "./names.ts";
+import { genesisName, permitName, swarmLabels } from "./names.ts";
 
 const text = () => z.string().max(1_024);
 const names = () => z.array(text()).max(1_100).readonly();
@@ -149,13 +150,8 @@ function readBody(parsed: z.infer<typeof body>): NonNullable<Permit["transaction
   return { ...parsed, members };
 }
 
-/** What the planner would do next and why, in words: for `swarm explain`. */
-export function planObject(swarm: StoredObject, words: string): KubeObject {
-  const object = map(swarm, planName(swarm.metadata.name), { "explain.txt": words });
+/** What the planner would do next and why: for `swarm explain`. */
+export function explanationObject(swarm: StoredObject, explanation: Explanation): KubeObject {
+  const object = map(swarm, explanationName(swarm.metadata.name), explanationData(explanation));
   return { ...object, metadata: { ...object.metadata, ownerReferences: [controllerReference(swarm)] } };
-}
-
-/** The words that stand in the plan's object; "" when there is none. */
-export function readPlan(object: StoredObject | undefined): string {
-  return object && isRecord(object["data"]) ? textAt(object["data"], "explain.txt") : "";
 }

@@ -51,10 +51,10 @@ const graceMs = 5_000;
 const manyBlocks = { learning: 16, resting: 256 };
 /** After this long a moved height is worth a round by itself, ms. */
 const restingMs = 60_000;
-/** A pod whose claims its own chain report does not bear out starts rounds ever less often, ms. */
+/** A pod whose words its own chain report does not bear out is asked ever less often, but at least so often, ms. */
 const mostDoubtMs = 300_000;
-/** So often that is what an honest one may be caught in: between two epochs, say. */
-const fewDoubts = 3;
+/** After a report that does not hold, ms; doubles with each. */
+const refusedMs = 10_000;
 
 interface Pod {
   state: PodState;
@@ -66,8 +66,10 @@ interface Pod {
   askedAt: number;
   asked: { readonly epoch: number; readonly height: number; readonly followed: number } | undefined;
   asking: boolean;
-  /** Rounds in a row whose answer did not bear out its words. */
-  doubts: number;
+  /** Since when its reports have not borne out its words, monotonic: an honest one is between two epochs for seconds. */
+  doubtedSince: number | undefined;
+  /** Reports that did not hold; halved by each that bears out its words. */
+  refusals: number;
   cancelGrace: () => void;
 }
 
@@ -82,7 +84,8 @@ export function createReporters(options: ReportersOptions): Reporters {
   /** Counts the changes of what is followed. */
   let followings = 0;
   let lastRound = Number.NEGATIVE_INFINITY;
-  let cancelRound: (() => void) | undefined;
+  /** The next round, when one is planned: monotonic. */
+  let planned: { readonly at: number; readonly cancel: () => void } | undefined;
   let closed = false;
 
   function tell(pod: Pod): void {
@@ -125,7 +128,8 @@ export function createReporters(options: ReportersOptions): Reporters {
       askedAt: Number.NEGATIVE_INFINITY,
       asked: undefined,
       asking: false,
-      doubts: 0,
+      doubtedSince: undefined,
+      refusals: 0,
       cancelGrace: () => {},
     };
     return pod;
@@ -138,10 +142,19 @@ export function createReporters(options: ReportersOptions): Reporters {
     closings.add(closing);
   }
 
+  /** How long to leave the pod alone after it was asked, ms. */
+  function patienceOf({ askedAt, doubtedSince, refusals }: Pod): number {
+    const refused = refusals === 0 ? 0 : refusedMs * 2 ** Math.min(refusals - 1, 16);
+    const doubted = doubtedSince === undefined ? 0 : (askedAt - doubtedSince) / 4;
+    return Math.min(mostDoubtMs, Math.max(refused, doubted));
+  }
+
   /** When this pod's words are reason for a round, monotonic; undefined when they are none. */
-  function dueAt({ state: { words }, asked, askedAt, doubts }: Pod, learning: boolean): number | undefined {
+  function dueAt(pod: Pod, learning: boolean): number | undefined {
+    const { words } = pod.state;
+    const { asked, askedAt } = pod;
     if (!knowledge || !words || words.height === 0) return undefined;
-    const patience = doubts < fewDoubts ? 0 : Math.min(mostDoubtMs, roundEveryMs * 2 ** Math.min(doubts, 16));
+    const patience = patienceOf(pod);
     if (!asked) return askedAt + patience;
     const moved = words.height - asked.height;
     const news = words.epoch !== asked.epoch || asked.followed !== followings;
@@ -157,24 +170,26 @@ export function createReporters(options: ReportersOptions): Reporters {
   }
 
   function planRound(): void {
-    if (cancelRound || closed) return;
+    if (closed) return;
     const learning = [...pods.values()].some(({ state }) => state.words?.role === "learner");
     const due = [...pods.values()].flatMap((pod) => (pod.asking ? [] : (dueAt(pod, learning) ?? [])));
     if (due.length === 0) return;
     const at = Math.max(Math.min(...due), lastRound + roundEveryMs);
-    cancelRound = clock.after(Math.max(0, at - clock.monotonic()), () => {
-      cancelRound = undefined;
+    if (planned && planned.at <= at) return;
+    planned?.cancel();
+    const cancel = clock.after(Math.max(0, at - clock.monotonic()), () => {
+      planned = undefined;
       void round();
     });
+    planned = { at, cancel };
   }
 
   async function round(): Promise<void> {
     lastRound = clock.monotonic();
-    // One that is in doubt is asked in its own time, so that its answers cost little.
-    const asked = [...pods.values()].filter((pod) => {
-      const due = dueAt(pod, true);
-      return pod.state.words && !pod.asking && (pod.doubts < fewDoubts || (due !== undefined && due <= lastRound));
-    });
+    // Whose reports do not hold is asked in its own time, so that its answers cost little.
+    const asked = [...pods.values()].filter(
+      (pod) => pod.state.words && !pod.asking && pod.askedAt + patienceOf(pod) <= lastRound,
+    );
     await Promise.all(asked.map(ask));
     planRound();
   }
@@ -202,7 +217,8 @@ export function createReporters(options: ReportersOptions): Reporters {
       examined?.kind === "proven" &&
       examined.header.epoch === words.epoch &&
       examined.header.height >= words.height - 64;
-    pod.doubts = borne ? 0 : pod.doubts + 1;
+    pod.doubtedSince = borne ? undefined : (pod.doubtedSince ?? pod.askedAt);
+    pod.refusals = examined?.kind === "refused" ? pod.refusals + 1 : borne ? pod.refusals >> 1 : pod.refusals;
     if (!borne) pod.asked = undefined;
     if (!examined) return;
     if (examined.kind === "refused") pod.trouble = examined.reason;
@@ -267,7 +283,7 @@ export function createReporters(options: ReportersOptions): Reporters {
     },
     async close() {
       closed = true;
-      cancelRound?.();
+      planned?.cancel();
       for (const [identity, pod] of [...pods]) shut(identity, pod);
       await Promise.all(closings);
     },

@@ -1,6 +1,6 @@
 /**
  * The connection to one validator process: who it is, then its status for as long as both live. One HTTP/2 session at a
- * time; whatever the other side does costs at most one bounded message every `paceMs`, and is over after `silentMs`.
+ * time; whatever the other side does costs at most one bounded message every half `statusEveryMs`, and is over after `silentMs`.
  */
 import { randomBytes } from "node:crypto";
 import type { SecureClientSessionOptions } from "node:http2";
@@ -19,11 +19,14 @@ export interface ReportTarget {
   readonly identity: string;
   /** "" for a member run elsewhere. */
   readonly podUid: string;
-  /** `http://…` on the loopback address, `https://…` with `tls` elsewhere. */
+  /** `http://…` on the loopback address, `https://…` elsewhere. */
   readonly url: string;
-  /** Authority, certificate and key of the operator; `servername` when the certificate has another than the url. */
-  readonly tls?: Pick<SecureClientSessionOptions, "ca" | "cert" | "key" | "servername">;
+  /** The name in the pod's certificate, when the url has another. */
+  readonly servername?: string;
 }
+
+/** Authority of the validators' certificates, the operator's certificate and its key, PEM. */
+export type Credentials = () => Pick<SecureClientSessionOptions, "ca" | "cert" | "key">;
 
 export interface ConnectionHandlers {
   /** At every (re)connection. */
@@ -38,6 +41,7 @@ export interface ConnectionOptions {
   readonly random: () => number;
   /** Shortest time between two statuses, ms. */
   readonly statusEveryMs: number;
+  readonly credentials: Credentials | undefined;
 }
 
 export interface Connection {
@@ -51,10 +55,10 @@ export interface Connection {
 }
 
 const callMs = 5_000;
-/** Longest between two statuses of a chain that rests, and without any before the connection counts as dead. */
+/** Longest between two statuses of a chain that rests. */
 const restingMs = 10_000;
+/** Without any for this long the connection counts as dead: sooner than the planner takes the last one for old. */
 const silentMs = 25_000;
-/** Honest validators keep `statusEveryMs`; whoever sends more is read no faster than twice as often. */
 const backoff = { initialMs: 250, maxMs: 10_000, floorMs: 100 };
 /** A set of a thousand members with all keys ever used is a few MiB; a status is small. */
 const largestReport = 8 << 20;
@@ -62,9 +66,9 @@ const largestStatus = 256 << 10;
 
 /** Connects at once and again whenever it fails, until it is closed. */
 export function connect(target: ReportTarget, handlers: ConnectionHandlers, options: ConnectionOptions): Connection {
-  const { clock, random, statusEveryMs } = options;
+  const { clock, random, statusEveryMs, credentials } = options;
   const closing = new AbortController();
-  let session = openSession(target);
+  let session = openSession(target, credentials);
 
   async function attempt(signal: AbortSignal, succeeded: () => void): Promise<string> {
     const challenge = randomBytes(challengeLength);
@@ -75,6 +79,7 @@ export function connect(target: ReportTarget, handlers: ConnectionHandlers, opti
     for await (const status of guarded(small.watchStatus(wanted, { signal }))) {
       handlers.said(readStatus(status));
       succeeded();
+      // Honest validators keep `statusEveryMs`; whoever sends more is read no faster than twice as often.
       await pause(clock, statusEveryMs / 2, signal);
     }
     return "it closed the stream";
@@ -110,7 +115,7 @@ export function connect(target: ReportTarget, handlers: ConnectionHandlers, opti
       handlers.down(sentence(reason));
       failures += 1;
       await pause(clock, backoffDelay(backoff, failures, random), signal);
-      session = openSession(target);
+      session = openSession(target, credentials);
     }
   }
   const ended = run();
@@ -142,10 +147,15 @@ interface Session {
   readonly abort: (reason: string) => void;
 }
 
-function openSession({ url, tls }: ReportTarget): Session {
+function openSession({ url, servername }: ReportTarget, credentials: Credentials | undefined): Session {
   const keepAlive = { pingIntervalMs: 10_000, pingTimeoutMs: 5_000 };
   const settings = { enablePush: false, maxHeaderListSize: 16_384 };
-  const sessionManager = new Http2SessionManager(url, keepAlive, { ...tls, settings, maxSessionMemory: 16 });
+  const sessionManager = new Http2SessionManager(url, keepAlive, {
+    ...credentials?.(),
+    ...(servername === undefined ? {} : { servername }),
+    settings,
+    maxSessionMemory: 16,
+  });
   const client = (readMaxBytes: number) =>
     createClient(
       AdminService,

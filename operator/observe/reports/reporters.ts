@@ -5,7 +5,14 @@
  */
 import { type Clock, systemClock } from "../../kube/clock.ts";
 import type { Report } from "../../plan/snapshot.ts";
-import { type Connection, type ConnectionHandlers, connect, type ReportTarget } from "./connection.ts";
+import {
+  type Connection,
+  type ConnectionHandlers,
+  type Credentials,
+  connect,
+  type ReportTarget,
+} from "./connection.ts";
+import { afterReport, dueAt, type Interest, noInterest, patientUntil } from "./interest.ts";
 import { type Examined, type Followed, type Knowledge, openKnowledge } from "./knowledge.ts";
 import { digestOf, type PodState, reportOf, unseen } from "./pod-report.ts";
 import { sentence } from "./words.ts";
@@ -15,6 +22,8 @@ export interface ReportersOptions {
   readonly operatorKey: string;
   /** Called after something changed that the planner acts on; never from within a call of this module. */
   readonly onChange: (identity: string) => void;
+  /** What `https` connections are made with, asked for at each: certificates are renewed. */
+  readonly credentials?: Credentials | undefined;
   readonly clock?: Clock;
   readonly random?: () => number;
   /** Shortest time between two statuses of one pod, and between two rounds of chain reports, ms. */
@@ -47,14 +56,6 @@ export interface Reporters {
 
 /** A pod that does not answer keeps its last report this long, ms: a connection may break and come back. */
 const graceMs = 5_000;
-/** Blocks after which a round is worth it: with a learner about, and without. */
-const manyBlocks = { learning: 16, resting: 256 };
-/** After this long a moved height is worth a round by itself, ms. */
-const restingMs = 60_000;
-/** A pod whose words its own chain report does not bear out is asked ever less often, but at least so often, ms. */
-const mostDoubtMs = 300_000;
-/** After a report that does not hold, ms; doubles with each. */
-const refusedMs = 10_000;
 
 interface Pod {
   state: PodState;
@@ -62,19 +63,13 @@ interface Pod {
   trouble: string;
   /** Digest of the report told last. */
   told: string;
-  /** Of its newest chain report: when it was asked for (monotonic), and the words it was asked after. */
-  askedAt: number;
-  asked: { readonly epoch: number; readonly height: number; readonly followed: number } | undefined;
+  interest: Interest;
   asking: boolean;
-  /** Since when its reports have not borne out its words, monotonic: an honest one is between two epochs for seconds. */
-  doubtedSince: number | undefined;
-  /** Reports that did not hold; halved by each that bears out its words. */
-  refusals: number;
   cancelGrace: () => void;
 }
 
 export function createReporters(options: ReportersOptions): Reporters {
-  const { operatorKey, clock = systemClock, random = Math.random } = options;
+  const { operatorKey, clock = systemClock, random = Math.random, credentials } = options;
   const { statusEveryMs = 1_000, roundEveryMs = 3_000 } = options;
   const pods = new Map<string, Pod>();
   const closings = new Set<Promise<void>>();
@@ -115,21 +110,19 @@ export function createReporters(options: ReportersOptions): Reporters {
         pod.cancelGrace();
         pod.cancelGrace = clock.after(graceMs, () => {
           pod.state = { target, ...unseen };
-          pod.asked = undefined;
+          // Going away earns nobody new trust.
+          pod.interest = { ...noInterest, refusals: pod.interest.refusals };
           tell(pod);
         });
       },
     };
     const pod: Pod = {
       state: { target, ...unseen },
-      connection: connect(target, handlers, { clock, random, statusEveryMs }),
+      connection: connect(target, handlers, { clock, random, statusEveryMs, credentials }),
       trouble: "it has not answered yet",
       told: "",
-      askedAt: Number.NEGATIVE_INFINITY,
-      asked: undefined,
+      interest: noInterest,
       asking: false,
-      doubtedSince: undefined,
-      refusals: 0,
       cancelGrace: () => {},
     };
     return pod;
@@ -142,40 +135,16 @@ export function createReporters(options: ReportersOptions): Reporters {
     closings.add(closing);
   }
 
-  /** How long to leave the pod alone after it was asked, ms. */
-  function patienceOf({ askedAt, doubtedSince, refusals }: Pod): number {
-    const refused = refusals === 0 ? 0 : refusedMs * 2 ** Math.min(refusals - 1, 16);
-    const doubted = doubtedSince === undefined ? 0 : (askedAt - doubtedSince) / 4;
-    return Math.min(mostDoubtMs, Math.max(refused, doubted));
-  }
-
-  /** When this pod's words are reason for a round, monotonic; undefined when they are none. */
-  function dueAt(pod: Pod, learning: boolean): number | undefined {
-    const { words } = pod.state;
-    const { asked, askedAt } = pod;
-    if (!knowledge || !words || words.height === 0) return undefined;
-    const patience = patienceOf(pod);
-    if (!asked) return askedAt + patience;
-    const moved = words.height - asked.height;
-    const news = words.epoch !== asked.epoch || asked.followed !== followings;
-    if (news || moved >= (learning ? manyBlocks.learning : manyBlocks.resting)) return askedAt + patience;
-    // Outcomes wanted come with new blocks.
-    if (moved > 0) return askedAt + (awaited() ? patience : Math.max(patience, restingMs));
-    return undefined;
-  }
-
-  function awaited(): boolean {
-    const known = new Set(knowledge?.outcomes().map(({ id }) => id));
-    return followed.some(({ id }) => !known.has(id));
-  }
-
   function planRound(): void {
-    if (closed) return;
+    if (closed || !knowledge) return;
+    const known = new Set(knowledge.outcomes().map(({ id }) => id));
+    const awaited = followed.some(({ id }) => !known.has(id));
     const learning = [...pods.values()].some(({ state }) => state.words?.role === "learner");
-    const due = [...pods.values()].flatMap((pod) => (pod.asking ? [] : (dueAt(pod, learning) ?? [])));
-    if (due.length === 0) return;
+    const due = [...pods.values()].flatMap(({ asking, interest, state: { words } }) =>
+      asking || !words ? [] : (dueAt(interest, words, { learning, awaited, followings }) ?? []),
+    );
     const at = Math.max(Math.min(...due), lastRound + roundEveryMs);
-    if (planned && planned.at <= at) return;
+    if (due.length === 0 || (planned && planned.at <= at)) return;
     planned?.cancel();
     const cancel = clock.after(Math.max(0, at - clock.monotonic()), () => {
       planned = undefined;
@@ -186,10 +155,10 @@ export function createReporters(options: ReportersOptions): Reporters {
 
   async function round(): Promise<void> {
     lastRound = clock.monotonic();
-    // Whose reports do not hold is asked in its own time, so that its answers cost little.
-    const asked = [...pods.values()].filter(
-      (pod) => pod.state.words && !pod.asking && pod.askedAt + patienceOf(pod) <= lastRound,
-    );
+    // All at once, so that heights can be compared. Whose reports do not hold is asked in its own time.
+    const asked = [...pods.values()].filter(({ state, asking, interest }) => {
+      return state.words && !asking && patientUntil(interest) <= lastRound;
+    });
     await Promise.all(asked.map(ask));
     planRound();
   }
@@ -199,9 +168,8 @@ export function createReporters(options: ReportersOptions): Reporters {
     const { words } = pod.state;
     if (!known || !words) return;
     pod.asking = true;
-    pod.askedAt = clock.monotonic();
-    const wanted = followed;
-    pod.asked = { epoch: words.epoch, height: words.height, followed: followings };
+    pod.interest = { ...pod.interest, askedAt: clock.monotonic() };
+    const [wanted, then] = [followed, followings];
     let examined: Examined | undefined;
     try {
       const hashes = wanted.slice(0, 16).map(({ hash }) => hash);
@@ -213,13 +181,7 @@ export function createReporters(options: ReportersOptions): Reporters {
       pod.asking = false;
     }
     if (pods.get(pod.state.target.identity) !== pod || !pod.state.words) return;
-    const borne =
-      examined?.kind === "proven" &&
-      examined.header.epoch === words.epoch &&
-      examined.header.height >= words.height - 64;
-    pod.doubtedSince = borne ? undefined : (pod.doubtedSince ?? pod.askedAt);
-    pod.refusals = examined?.kind === "refused" ? pod.refusals + 1 : borne ? pod.refusals >> 1 : pod.refusals;
-    if (!borne) pod.asked = undefined;
+    pod.interest = afterReport(pod.interest, words, examined, then);
     if (!examined) return;
     if (examined.kind === "refused") pod.trouble = examined.reason;
     else if (pod.state.keys.kind === "verified") pod.trouble = "";
@@ -251,7 +213,7 @@ export function createReporters(options: ReportersOptions): Reporters {
       if (opened.kind === "invalid") return opened.reason;
       document = text;
       ({ knowledge } = opened);
-      for (const pod of pods.values()) pod.asked = undefined;
+      for (const pod of pods.values()) pod.interest = noInterest;
       planRound();
       return "";
     },

@@ -5,12 +5,13 @@
 import { randomBytes } from "node:crypto";
 import type { SecureClientSessionOptions } from "node:http2";
 import { type Client, ConnectError, createClient } from "@connectrpc/connect";
-import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { AdminService, type GetChainReportResponse } from "../../../proto/validator/v1/validator_pb.js";
 import { challengeLength } from "../../../validator/crypto/challenge.ts";
 import { backoffDelay } from "../../kube/backoff.ts";
 import { type Clock, pause } from "../../kube/clock.ts";
 import type { Claim, PublicKeys } from "../../plan/snapshot.ts";
+import { openSession } from "./session.ts";
 import { readKeys, readStatus, sentence, type Words } from "./words.ts";
 
 /** A pod that is to be asked. */
@@ -66,13 +67,13 @@ const largestStatus = 256 << 10;
 
 /** Connects at once and again whenever it fails, until it is closed. */
 export function connect(target: ReportTarget, handlers: ConnectionHandlers, options: ConnectionOptions): Connection {
-  const { clock, random, statusEveryMs, credentials } = options;
+  const { clock, random, statusEveryMs } = options;
   const closing = new AbortController();
-  let session = openSession(target, credentials);
+  let link = openLink(target, options);
 
   async function attempt(signal: AbortSignal, succeeded: () => void): Promise<string> {
     const challenge = randomBytes(challengeLength);
-    const { small } = session;
+    const { small } = link;
     const identity = await small.getIdentity({ challenge }, { signal, timeoutMs: callMs });
     handlers.connected(readKeys(identity, challenge));
     const wanted = { intervalMs: restingMs, closestMs: statusEveryMs };
@@ -87,12 +88,12 @@ export function connect(target: ReportTarget, handlers: ConnectionHandlers, opti
 
   /** Ends the stream when nothing comes for `silentMs`. */
   async function* guarded<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
-    let cancel = clock.after(silentMs, () => session.abort(`nothing for ${silentMs / 1_000} s`));
+    let cancel = clock.after(silentMs, () => link.end(`nothing for ${silentMs / 1_000} s`));
     try {
       for await (const item of items) {
         cancel();
         yield item;
-        cancel = clock.after(silentMs, () => session.abort(`nothing for ${silentMs / 1_000} s`));
+        cancel = clock.after(silentMs, () => link.end(`nothing for ${silentMs / 1_000} s`));
       }
     } finally {
       cancel();
@@ -110,12 +111,12 @@ export function connect(target: ReportTarget, handlers: ConnectionHandlers, opti
       } catch (error) {
         reason = ConnectError.from(error).rawMessage;
       }
-      session.abort("it is opened again");
+      link.end("it is opened again");
       if (signal.aborted) return;
       handlers.down(sentence(reason));
       failures += 1;
       await pause(clock, backoffDelay(backoff, failures, random), signal);
-      session = openSession(target, credentials);
+      link = openLink(target, options);
     }
   }
   const ended = run();
@@ -124,46 +125,42 @@ export function connect(target: ReportTarget, handlers: ConnectionHandlers, opti
   return {
     target,
     chainReport: (trustedEpoch, transactions) =>
-      session.large.getChainReport({ trustedEpoch: BigInt(trustedEpoch), transactions: [...transactions] }, call),
+      link.large.getChainReport({ trustedEpoch: BigInt(trustedEpoch), transactions: [...transactions] }, call),
     async provideGenesis(genesis) {
-      await session.small.provideGenesis({ genesis }, call);
+      await link.small.provideGenesis({ genesis }, call);
     },
     async submitGovernance(transaction) {
-      await session.small.submitGovernance({ transaction }, call);
+      await link.small.submitGovernance({ transaction }, call);
     },
     async close() {
       closing.abort();
-      session.abort("closed");
+      link.end("closed");
       await ended;
-      session.abort("closed");
+      link.end("closed");
     },
   };
 }
 
-interface Session {
+interface Link {
   readonly small: Client<typeof AdminService>;
   /** For answers that may be large. */
   readonly large: Client<typeof AdminService>;
-  readonly abort: (reason: string) => void;
+  readonly end: (reason: string) => void;
 }
 
-function openSession({ url, servername }: ReportTarget, credentials: Credentials | undefined): Session {
-  const keepAlive = { pingIntervalMs: 10_000, pingTimeoutMs: 5_000 };
-  const settings = { enablePush: false, maxHeaderListSize: 16_384 };
-  const sessionManager = new Http2SessionManager(url, keepAlive, {
-    ...credentials?.(),
-    ...(servername === undefined ? {} : { servername }),
-    settings,
-    maxSessionMemory: 16,
-  });
+function openLink({ url, servername }: ReportTarget, { clock, credentials }: ConnectionOptions): Link {
+  const tls = { ...credentials?.(), ...(servername === undefined ? {} : { servername }) };
+  const session = openSession(url, tls, clock);
   const client = (readMaxBytes: number) =>
     createClient(
       AdminService,
-      createConnectTransport({ httpVersion: "2", baseUrl: url, sessionManager, readMaxBytes, acceptCompression: [] }),
+      createConnectTransport({
+        httpVersion: "2",
+        baseUrl: url,
+        sessionManager: session,
+        readMaxBytes,
+        acceptCompression: [],
+      }),
     );
-  return {
-    small: client(largestStatus),
-    large: client(largestReport),
-    abort: (reason) => sessionManager.abort(new Error(reason)),
-  };
+  return { small: client(largestStatus), large: client(largestReport), end: session.end };
 }

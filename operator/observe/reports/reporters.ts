@@ -65,7 +65,8 @@ interface Pod {
   told: string;
   interest: Interest;
   asking: boolean;
-  cancelGrace: () => void;
+  /** Its connection is gone; its report goes soon. */
+  leaving: { readonly cancel: () => void } | undefined;
 }
 
 export function createReporters(options: ReportersOptions): Reporters {
@@ -100,20 +101,22 @@ export function createReporters(options: ReportersOptions): Reporters {
         pod.trouble = keys.kind === "verified" ? "" : "it does not prove that it holds its keys";
       },
       said(words) {
-        pod.cancelGrace();
+        pod.leaving?.cancel();
+        pod.leaving = undefined;
         pod.state = { ...pod.state, words, saidAt: clock.wall() };
         tell(pod);
         planRound();
       },
       down(reason) {
         pod.trouble = reason;
-        pod.cancelGrace();
-        pod.cancelGrace = clock.after(graceMs, () => {
+        if (pod.leaving) return;
+        const cancel = clock.after(graceMs, () => {
           pod.state = { target, ...unseen };
           // Going away earns nobody new trust.
           pod.interest = { ...noInterest, refusals: pod.interest.refusals };
           tell(pod);
         });
+        pod.leaving = { cancel };
       },
     };
     const pod: Pod = {
@@ -123,13 +126,13 @@ export function createReporters(options: ReportersOptions): Reporters {
       told: "",
       interest: noInterest,
       asking: false,
-      cancelGrace: () => {},
+      leaving: undefined,
     };
     return pod;
   }
 
   function shut(identity: string, pod: Pod): void {
-    pod.cancelGrace();
+    pod.leaving?.cancel();
     pods.delete(identity);
     const closing = pod.connection.close().finally(() => closings.delete(closing));
     closings.add(closing);

@@ -7,7 +7,7 @@ import { callerKey, mayOperate } from "./caller.ts";
 import type { Calls } from "./calls.ts";
 import { chainReportMessage, statusMessage } from "./convert.ts";
 import { forbidden, invalid, noChain } from "./errors.ts";
-import type { Host } from "./host.ts";
+import { type Host, withoutChain } from "./host.ts";
 import type { Log } from "./logging.ts";
 import type { Watchers } from "./watchers.ts";
 
@@ -36,8 +36,7 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
   };
   const status = (): ReturnType<typeof statusMessage> => {
     const services = host.services();
-    if (!services)
-      return { seat: host.seat, region: host.region, role: "waiting", notReady: "waits for its genesis document" };
+    if (!services) return { seat: host.seat, region: host.region, ...withoutChain(host) };
     return statusMessage(services.status(), options.settlementLatency());
   };
 

@@ -90,7 +90,7 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
     unary(async ({ transaction }, context) => {
       requireOperator(context, "submit governance transactions");
       const services = host.services();
-      if (!services) throw noChain();
+      if (!services) throw noChain(withoutChain(host).notReady);
       const result = await services.submitGovernance(transaction);
       if (result.kind === "refused") throw invalid("transaction", result.reason);
       return { transactionHash: result.hash };
@@ -101,7 +101,7 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
     AdminService.method.getChainReport,
     unary(async ({ trustedEpoch, transactions }) => {
       const services = host.services();
-      if (!services) throw noChain();
+      if (!services) throw noChain(withoutChain(host).notReady);
       if (trustedEpoch > Number.MAX_SAFE_INTEGER) throw invalid("trusted_epoch", "is above 2^53 − 1");
       if (transactions.length > mostTransactions) throw invalid("transactions", `at most ${mostTransactions}`);
       if (transactions.some(({ length }) => length !== 32)) throw invalid("transactions", "are 32 bytes each");

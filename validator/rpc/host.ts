@@ -36,5 +36,5 @@ export function withoutChain(host: Host): { readonly role: "waiting" | "retired"
   const reason = host.retired();
   return reason === ""
     ? { role: "waiting", notReady: "waits for its genesis document" }
-    : { role: "retired", notReady: `retired: ${reason}` };
+    : { role: "retired", notReady: `is retired: ${reason}` };
 }

@@ -51,9 +51,13 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
       const change = createChange(() => host.services(), context.signal);
       try {
         while (!context.signal.aborted) {
-          yield status();
-          await change.rest(closest);
-          await change.next(interval - closest);
+          const told = status();
+          yield told;
+          const due = performance.now() + interval;
+          do {
+            await change.rest(closest);
+            await change.next(due - performance.now());
+          } while (!context.signal.aborted && performance.now() < due && !isNews(told, status(), request.heightStep));
         }
       } finally {
         change.close();
@@ -108,6 +112,17 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
       return chainReportMessage(await services.chainReport(Number(trustedEpoch), transactions));
     }),
   );
+}
+
+type Told = ReturnType<typeof statusMessage>;
+
+/** Is there something to tell a reader who was told `before`, and asked not to hear of fewer blocks than `heightStep`? */
+function isNews(before: Told, now: Told, heightStep: number): boolean {
+  if (heightStep === 0) return true;
+  const moved = Number(now.finalizedHeight ?? 0) - Number(before.finalizedHeight ?? 0);
+  const spoken = ({ role, voting, epoch, notReady, heard }: Told) =>
+    [role, voting, epoch, notReady, ...(heard ?? [])].join();
+  return moved >= heightStep || spoken(before) !== spoken(now);
 }
 
 interface Change {

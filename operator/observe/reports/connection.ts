@@ -58,6 +58,8 @@ export interface Connection {
 const callMs = 5_000;
 /** Longest between two statuses of a chain that rests. */
 const restingMs = 10_000;
+/** Blocks that are news by themselves: what a learner's lag is measured in (`interest.ts`). */
+const heightStep = 16;
 /** Without any for this long the connection counts as dead: sooner than the planner takes the last one for old. */
 const silentMs = 25_000;
 const backoff = { initialMs: 250, maxMs: 10_000, floorMs: 100 };
@@ -76,7 +78,7 @@ export function connect(target: ReportTarget, handlers: ConnectionHandlers, opti
     const { small } = link;
     const identity = await small.getIdentity({ challenge }, { signal, timeoutMs: callMs });
     handlers.connected(readKeys(identity, challenge));
-    const wanted = { intervalMs: restingMs, closestMs: statusEveryMs };
+    const wanted = { intervalMs: restingMs, closestMs: statusEveryMs, heightStep };
     for await (const status of guarded(small.watchStatus(wanted, { signal }))) {
       handlers.said(readStatus(status));
       succeeded();

@@ -100,10 +100,15 @@ export function createProofs(options: ProofsOptions): Proofs {
 
   /** Handovers on the way from the set of an epoch to that of the header; undefined when they are not all kept here. */
   function handovers(from: number, last: Handover): readonly Handover[] | undefined {
-    const newer = [...store.handovers].filter(([epoch]) => epoch >= from && epoch <= last.header.epoch);
-    const known = newer.flatMap(([, bytes]) => decodeHandover(bytes) ?? []);
+    const newer = [...store.handovers].filter(([epoch]) => epoch > from && epoch < last.header.epoch);
+    const known = newer.map(
+      ([, bytes]) =>
+        () =>
+          decodeHandover(bytes),
+    );
     const { genesis } = options.chain;
-    const own = known.find(({ header }) => header.epoch === from);
+    const bytes = store.handovers.get(from);
+    const own = bytes && decodeHandover(bytes);
     const trusted = from === 0 ? { ...genesis, epoch: 0 } : from === config().epoch ? config() : own && setOf(own);
     return trusted && bridge(trusted, known, last);
   }

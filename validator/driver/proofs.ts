@@ -8,7 +8,7 @@ import type { SettlementLedger } from "../ledger/execute.ts";
 import { bridge, setOf } from "../ledger/handover.ts";
 import type { BlockOutcome } from "../ledger/outcome.ts";
 import { buildProof, covers } from "../ledger/proof.ts";
-import { decodeHandover, encodeHandover, type Handover } from "../ledger/proof-bytes.ts";
+import { decodeHandover, encodeHandover, type Handover, maxHandovers } from "../ledger/proof-bytes.ts";
 import { type GovernanceReceipt, type ReceiptSource, receiptSource } from "../ledger/receipt-tree.ts";
 import type { Store } from "../storage/types.ts";
 import type { Batches } from "./batches.ts";
@@ -24,7 +24,7 @@ export interface Proofs {
   proof(institution: number, uetr: Uint8Array, from: number): Promise<ProofResult>;
   /** The newest of them. */
   newest(): { readonly header: Header; readonly finalization: Certificate } | undefined;
-  /** Handovers from the set of an epoch to that of the newest header's, that one included; empty when they are not all kept here. */
+  /** Handovers from the set of an epoch towards that of the newest header's, that one included; the first of them when they are many, none when they are not all kept here. */
   way(from: number): readonly Uint8Array[];
   /** What a final block's receipts are made of; undefined when it is not executed, or its batches are no longer kept here. */
   executedBlock(block: Block): Promise<ReceiptsOfBlock | undefined>;
@@ -48,6 +48,8 @@ export interface ProofsOptions {
 
 /** Headers remembered: the newest that is covered serves every older payment. */
 const headersKept = 32;
+/** Of handovers in a report: who has followed these asks for more. */
+const wayBytes = 2 << 20;
 const none = (reason: string): ProofResult => ({ kind: "none", reason });
 
 export function createProofs(options: ProofsOptions): Proofs {
@@ -99,7 +101,7 @@ export function createProofs(options: ProofsOptions): Proofs {
   }
 
   /** Handovers on the way from the set of an epoch to that of the header; undefined when they are not all kept here. */
-  function handovers(from: number, last: Handover): readonly Handover[] | undefined {
+  function handovers(from: number, last: Handover, most?: number): readonly Handover[] | undefined {
     const newer = [...store.handovers].filter(([epoch]) => epoch > from && epoch < last.header.epoch);
     const known = newer.map(
       ([, bytes]) =>
@@ -110,7 +112,7 @@ export function createProofs(options: ProofsOptions): Proofs {
     const bytes = store.handovers.get(from);
     const own = bytes && decodeHandover(bytes);
     const trusted = from === 0 ? { ...genesis, epoch: 0 } : from === config().epoch ? config() : own && setOf(own);
-    return trusted && bridge(trusted, known, last);
+    return trusted && bridge(trusted, known, last, most);
   }
 
   async function executedBlock(block: Block): Promise<ReceiptsOfBlock | undefined> {
@@ -135,7 +137,16 @@ export function createProofs(options: ProofsOptions): Proofs {
       const epoch = newest()?.header.epoch ?? 0;
       const bytes = from < epoch ? store.handovers.get(epoch) : undefined;
       const last = bytes && decodeHandover(bytes);
-      return last ? [...(handovers(from, last)?.map(encodeHandover) ?? []), bytes] : [];
+      const way = last && handovers(from, last, Number.POSITIVE_INFINITY);
+      if (!way) return [];
+      const taken: Uint8Array[] = [];
+      let size = 0;
+      for (const each of [...way.map(encodeHandover), bytes]) {
+        size += each.length;
+        if (taken.length === maxHandovers || size > wayBytes) break;
+        taken.push(each);
+      }
+      return taken;
     },
     finalized(block, finalization) {
       keepHandover(block, finalization);

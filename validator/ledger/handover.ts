@@ -93,12 +93,13 @@ export function setOf({ set }: Pick<Handover, "set">): ValidatorSet | undefined 
 
 /**
  * Few handovers on the way from a trusted set to the last, whose signatures the reader will check. `known`: ascending by
- * epoch, read only when they are looked at. Undefined when they do not reach it.
+ * epoch, read only when they are looked at. Undefined when they do not reach it with `most` of them.
  */
 export function bridge(
   from: TrustedSet,
   known: readonly (() => Handover | undefined)[],
   last: Handover,
+  most = maxHandovers,
 ): readonly Handover[] | undefined {
   const all = [...known, () => last];
   const way: Handover[] = [];
@@ -109,7 +110,7 @@ export function bridge(
     if (!step) return undefined;
     ({ at, set: trusted } = step);
     if (step.handover !== last) way.push(step.handover);
-    if (way.length > maxHandovers) return undefined;
+    if (way.length > most) return undefined;
   }
   return way;
 }

@@ -9,9 +9,13 @@ import { type Knowledge, openKnowledge } from "./knowledge.ts";
 
 let chain: Simulated;
 let answer: GetChainReportResponse;
+/** From the first epoch after genesis'. */
+let early: GetChainReportResponse;
 
 beforeAll(async () => {
-  chain = await simulate(51, 3);
+  chain = await simulate(51, 1);
+  early = await chain.answer(0, 0);
+  await chain.pass(3);
   answer = await chain.answer(0, 0);
 });
 
@@ -39,6 +43,17 @@ describe("what a report proves", () => {
     const sets = certifiedSets(known.newest, known.coverage(), "00");
     expect(sets).toMatchObject({ current: { epoch: 3, learners: [], degradedRegions: [] }, pending: undefined });
     expect(sets.current.members.map(({ id }) => id)).toEqual(["seat-0", "seat-1", "seat-2", "seat-3"]);
+  });
+
+  test("is followed as far as it leads, and from there the next time", () => {
+    const known = fresh();
+    const part = changed((copy) => {
+      copy.handovers = early.handovers;
+    });
+    expect(known.examine(part, [])).toEqual({ kind: "nothing" });
+    expect(known.newest.config.epoch).toBe(1);
+    expect(known.examine(part, [])).toMatchObject({ kind: "refused" });
+    expect(known.examine(answer, [])).toMatchObject({ kind: "proven" });
   });
 
   test("is checked once a header, whoever shows it", async () => {

@@ -37,7 +37,7 @@ export interface Followed {
 /** What one validator's chain report proved. */
 export type Examined =
   | { readonly kind: "proven"; readonly header: Header; readonly trusted: TrustedSet }
-  /** It showed no header yet. */
+  /** It showed no header yet, or a part of the way there that was followed. */
   | { readonly kind: "nothing" }
   /** It showed something that does not hold: a sentence. */
   | { readonly kind: "refused"; readonly reason: string };
@@ -69,8 +69,8 @@ const epochsKept = 64;
 const headersKept = 256;
 const allCovered: CoverageState = { modeSeq: 0, degraded: [] };
 const outcomesKept = 256;
-/** `validator/ledger/proof.ts` lets a way have 64; the set of the header's own epoch comes on top. */
-const mostHandovers = 65;
+/** Of one report: a longer way is followed in several. */
+const mostHandovers = 64;
 
 /** From the genesis document, which is trusted. */
 export function openKnowledge(document: string): OpenedKnowledge {
@@ -136,8 +136,10 @@ export function openKnowledge(document: string): OpenedKnowledge {
     const { header, finalization } = read;
     if (header.chainId !== first.config.chainId) return { kind: "refused", reason: "its header is of another chain" };
     if (answer.handovers.length > mostHandovers) return { kind: "refused", reason: "too many handovers" };
+    const before = newest;
     const broken = header.epoch > newest.config.epoch ? follow(answer.handovers) : "";
     const trusted = sets.get(header.epoch);
+    if (!trusted && newest !== before && broken === "") return { kind: "nothing" };
     if (!trusted)
       return { kind: "refused", reason: broken || `nothing leads to the validator set of epoch ${header.epoch}` };
     const hash = blockHash(header);

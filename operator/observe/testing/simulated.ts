@@ -17,6 +17,8 @@ export interface Simulated {
   readonly swarm: Swarm;
   /** The genesis document. */
   readonly genesis: string;
+  /** Resolves when so many epochs have passed. */
+  readonly pass: (epochs: number) => Promise<void>;
   readonly answer: (
     node: number,
     trustedEpoch: number,
@@ -28,9 +30,13 @@ export interface Simulated {
 export async function simulate(seed: number, epochs: number): Promise<Simulated> {
   const swarm = createSwarm({ seed, parameters: { epochBlocks: 6, idleInterval: 50 } });
   await swarm.startAll();
-  const newest = () => swarm.driver(0).services.status();
-  await swarm.until(() => newest().epoch === epochs && newest().finalizedHeight > epochs * 6 + 2, 60_000);
+  const pass = (count: number) => {
+    const newest = () => swarm.driver(0).services.status();
+    return swarm.until(() => newest().epoch === count && newest().finalizedHeight > count * 6 + 2, 60_000);
+  };
+  await pass(epochs);
   return {
+    pass,
     swarm,
     genesis: JSON.stringify(swarm.chain.genesis),
     answer: async (node, trustedEpoch, hashes = []) =>

@@ -54,7 +54,8 @@ const none = (reason: string): ProofResult => ({ kind: "none", reason });
 
 export function createProofs(options: ProofsOptions): Proofs {
   const { store, batches, settlement, ledger, config } = options;
-  let savingEpoch = 0;
+  /** The newest epoch's own, from when it is known: on disk a moment later. */
+  let saving: { readonly epoch: number; readonly bytes: Uint8Array } | undefined;
   const headers = new Map<Digest, { readonly block: Block; readonly finalization: Certificate }>();
 
   /** The newest header that names a root at or above the height and whose finalization covers what that state, and the payment's zone, require. */
@@ -87,15 +88,15 @@ export function createProofs(options: ProofsOptions): Proofs {
   /** Keeps the first header of an epoch that leads to its set: proofs for readers who trust an older one go over it. */
   function keepHandover({ header }: Block, finalization: Certificate): void {
     const { epoch, anchor } = config();
-    if (header.epoch !== epoch || epoch === 0 || epoch === savingEpoch || store.handovers.has(epoch)) return;
+    if (header.epoch !== epoch || epoch === 0 || epoch === saving?.epoch || store.handovers.has(epoch)) return;
     // Roots from the anchor's on have this epoch's set under them.
     const state =
       header.rootHeight < anchor.height ? undefined : ledger().stateProof(header.rootHeight, header.rootHeight);
     if (!state) return;
-    savingEpoch = epoch;
     const { set, setPath } = state;
-    store.saveHandover(epoch, encodeHandover({ set, setPath, header, finalization })).catch((error: unknown) => {
-      savingEpoch = 0;
+    saving = { epoch, bytes: encodeHandover({ set, setPath, header, finalization }) };
+    store.saveHandover(epoch, saving.bytes).catch((error: unknown) => {
+      saving = undefined;
       if (!options.guard.report(error)) options.onFatal(error);
     });
   }
@@ -135,7 +136,8 @@ export function createProofs(options: ProofsOptions): Proofs {
     executedBlock,
     way(from) {
       const epoch = newest()?.header.epoch ?? 0;
-      const bytes = from < epoch ? store.handovers.get(epoch) : undefined;
+      const own = store.handovers.get(epoch) ?? (saving?.epoch === epoch ? saving.bytes : undefined);
+      const bytes = from < epoch ? own : undefined;
       const last = bytes && decodeHandover(bytes);
       const way = last && handovers(from, last, Number.POSITIVE_INFINITY);
       if (!way) return [];

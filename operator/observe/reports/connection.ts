@@ -62,7 +62,8 @@ const restingMs = 10_000;
 const heightStep = 16;
 /** Without any for this long the connection counts as dead: sooner than the planner takes the last one for old. */
 const silentMs = 25_000;
-const backoff = { initialMs: 250, maxMs: 10_000, floorMs: 100 };
+/** Between two attempts: a pod that starts is there within seconds. */
+const backoff = { initialMs: 250, maxMs: 4_000, floorMs: 100 };
 /** A set of a thousand members with all keys ever used is a few MiB; a status is small. */
 const largestReport = 8 << 20;
 const largestStatus = 256 << 10;

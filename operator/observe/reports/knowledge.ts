@@ -37,7 +37,7 @@ export interface Followed {
 /** What one validator's chain report proved. */
 export type Examined =
   | { readonly kind: "proven"; readonly header: Header; readonly trusted: TrustedSet }
-  /** It showed no header yet, or a part of the way there that was followed. */
+  /** It showed no header yet, none of the way there, or a part that was followed. */
   | { readonly kind: "nothing" }
   /** It showed something that does not hold: a sentence. */
   | { readonly kind: "refused"; readonly reason: string };
@@ -136,12 +136,9 @@ export function openKnowledge(document: string): OpenedKnowledge {
     const { header, finalization } = read;
     if (header.chainId !== first.config.chainId) return { kind: "refused", reason: "its header is of another chain" };
     if (answer.handovers.length > mostHandovers) return { kind: "refused", reason: "too many handovers" };
-    const before = newest;
     const broken = header.epoch > newest.config.epoch ? follow(answer.handovers) : "";
     const trusted = sets.get(header.epoch);
-    if (!trusted && newest !== before && broken === "") return { kind: "nothing" };
-    if (!trusted)
-      return { kind: "refused", reason: broken || `nothing leads to the validator set of epoch ${header.epoch}` };
+    if (!trusted) return broken === "" ? { kind: "nothing" } : { kind: "refused", reason: broken };
     const hash = blockHash(header);
     if (!headers.has(hash)) {
       checked += 1;

@@ -178,14 +178,15 @@ export function createReporters(options: ReportersOptions): Reporters {
       const hashes = wanted.slice(0, 16).map(({ hash }) => hash);
       examined = known.examine(await pod.connection.chainReport(known.newest.config.epoch, hashes), wanted);
     } catch (error) {
-      // Too slow, too large, or cut off: what it proved before stays true.
+      // Too slow, too large, or cut off.
       pod.trouble = `it gave no chain report: ${sentence(error instanceof Error ? error.message : String(error))}`;
     } finally {
       pod.asking = false;
     }
     if (pods.get(pod.state.target.identity) !== pod || !pod.state.words) return;
     pod.interest = afterReport(pod.interest, words, examined, then);
-    if (!examined) return;
+    // What it proved before stays true.
+    if (!examined || (examined.kind === "nothing" && pod.state.examined.kind === "proven")) return;
     if (examined.kind === "refused") pod.trouble = examined.reason;
     else if (pod.state.keys.kind === "verified") pod.trouble = "";
     pod.state = { ...pod.state, examined };

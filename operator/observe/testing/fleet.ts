@@ -19,8 +19,8 @@ export interface ReportedFleet {
   readonly changes: readonly string[];
   /** Resolves with the first value that is not undefined; looked for at every change told. */
   readonly until: <T>(find: () => T | undefined) => Promise<T>;
-  /** Starts one more process with a volume of its own; it is reported from now on. */
-  readonly start: (identity: string) => Promise<PublicKeys>;
+  /** Starts one more process with a volume of its own, which later ones find at this seat; it is reported from now on. */
+  readonly start: (identity: string, seat: string) => Promise<PublicKeys>;
   /** Ends a process for good; nobody asks it any more. */
   readonly stop: (identity: string) => Promise<void>;
   readonly report: (identity: string) => Report;
@@ -58,6 +58,7 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
   const genesis = readFileSync(fleet.layout.genesis, "utf8");
   reporters.setTargets(targets);
   let next = portBase + 100;
+  const p2pOf = new Map(fleet.endpoints.seats.map(({ seat }, i) => [seat, portBase + 10 + 3 * i]));
 
   const until = <T>(find: () => T | undefined): Promise<T> => {
     const { promise, resolve } = Promise.withResolvers<T>();
@@ -79,7 +80,7 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
     governor,
     changes,
     until,
-    async start(identity) {
+    async start(identity, ofSeat) {
       const [p2p, rpc, metrics] = [next, next + 1, next + 2];
       next += 3;
       const config = {
@@ -88,12 +89,11 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
         dataDir: volumeOf(fleet.layout, identity),
         genesis: fleet.layout.genesis,
         p2p: { listen: [`/ip4/127.0.0.1/tcp/${p2p}`] },
-        peers: fleet.endpoints.seats.map(({ seat }, i) => {
-          return { seat, addresses: [`/ip4/127.0.0.1/tcp/${portBase + 10 + 3 * i}`] };
-        }),
+        peers: [...p2pOf].map(([seat, port]) => ({ seat, addresses: [`/ip4/127.0.0.1/tcp/${port}`] })),
         rpc: { host: "127.0.0.1", port: rpc },
         metrics: { host: "127.0.0.1", port: metrics },
       };
+      p2pOf.set(ofSeat, p2p);
       const file = join(fleet.layout.config, `${identity}.json`);
       writeFileSync(file, JSON.stringify(config));
       fleet.runtime.create({

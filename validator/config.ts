@@ -212,7 +212,7 @@ export const exitCodes = {
   volume: {
     code: 3,
     meaning:
-      "The volume's record is damaged, missing or older than its boot marker. This identity must not sign again.",
+      "The volume was replaced under the process, or its keys are damaged or gone. This identity must not sign again.",
   },
   address: { code: 4, meaning: "A port is taken or an address cannot be bound." },
   genesis: {

@@ -1,7 +1,7 @@
 /** Real validator processes on real ports: from empty volumes to settled payments, through kill -9 and back. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { SubmitResponse_Outcome as Outcome } from "../proto/validator/v1/validator_pb.js";
 import { buildMessage, creditTransfer, messageKey, recordLength, writeRecord } from "./codec/payment-message.ts";
 import { digest } from "./consensus/types.ts";
+import { verifyChallenge } from "./crypto/challenge.ts";
 import { ed25519Signer } from "./crypto/ed25519.ts";
 import { sha256 } from "./crypto/hash.ts";
 import { canonicalJson } from "./ledger/genesis.ts";
@@ -348,10 +349,24 @@ describe("four seats", () => {
       }
   }, 30_000);
 
-  test("3 when the record in the volume is gone: the identity does not sign again", async () => {
+  test("a validator whose record is gone is retired: it signs nothing and says who it was", async () => {
     rmSync(join(directory, names[0], "log"), { recursive: true });
     const seat = start(0);
-    expect(await seat.ended).toBe(3);
     expect(await seat.logged("volume-fault")).toMatchObject({ level: "fatal" });
+    await seat.logged("started");
+    expect(await at(0).admin.getStatus({})).toMatchObject({ role: "retired", voting: false });
+    const challenge = new Uint8Array(32).fill(5);
+    const identity = await at(0).admin.getIdentity({ challenge });
+    expect(verifyChallenge(identity, challenge, identity.signature)).toBe(true);
+    expect(verifyChallenge(identity, challenge.with(0, 6), identity.signature)).toBe(false);
+    seat.process.kill();
+    expect(await seat.ended).toBe(0);
+  }, 30_000);
+
+  test("3 when the keys are gone too: there is nobody to speak for", async () => {
+    mkdirSync(join(directory, names[1], "log"), { recursive: true });
+    rmSync(join(directory, names[1], "identity", "peer.key"));
+    const seat = start(1);
+    expect(await seat.ended).toBe(3);
   }, 30_000);
 });

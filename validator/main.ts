@@ -28,7 +28,7 @@ import { holdVolume } from "./rpc/volume-lock.ts";
 import { openIdentity } from "./storage/identity.ts";
 import { createNodeDisk } from "./storage/node-disk.ts";
 import { openStore } from "./storage/store.ts";
-import type { StorageFault } from "./storage/types.ts";
+import type { StorageFault, Store } from "./storage/types.ts";
 import { watchVolume } from "./storage/volume-watch.ts";
 
 type Exit = (typeof exitCodes)[keyof typeof exitCodes];
@@ -61,8 +61,17 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
   if (!release) throw new Stop(exitCodes.busy, `${dataDir} is in use by another process`);
   closers.push(release);
   const opening = await openIdentity(disk, dataDir);
-  if (opening.kind !== "ok") throw volumeStop(log, opening.fault);
-  const signers = { bls: blsSigner(opening.identity.blsSecret), peer: ed25519Signer(opening.identity.peerSecret) };
+  if (opening.kind === "fault") throw volumeStop(log, opening.fault);
+  const { identity } = opening;
+  /** Why this identity signs nothing any more: it stays to say so, for whoever replaces it has to know. */
+  let retired = "";
+  const retire = (fault: StorageFault): void => {
+    const { exit } = volumeStop(log, fault);
+    if (exit !== exitCodes.volume) throw new Stop(exit, fault.message);
+    retired = fault.message;
+  };
+  if (opening.kind === "retired") retire(opening.fault);
+  const signers = { bls: blsSigner(identity.blsSecret), peer: ed25519Signer(identity.peerSecret) };
   const own: OwnSeat = { seat: config.seat, blsKey: signers.bls.publicKey, peerKey: signers.peer.publicKey };
 
   let observation: Observation | undefined;
@@ -75,12 +84,16 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
       peers: chain.genesis.members.map(({ id }) => id).filter((id) => id !== config.seat),
       now: () => performance.now(),
     });
+    if (retired !== "") return;
+    const opened = await openStore(disk, dataDir);
+    if (opened.kind === "fault") return retire(opened.fault);
+    closers.push(() => opened.store.close());
     services = await startChain({
+      store: opened.store,
       config,
       chain,
-      disk,
       signers,
-      peerSeed: opening.identity.peerSecret,
+      peerSeed: identity.peerSecret,
       log,
       observation,
       telemetry,
@@ -111,6 +124,7 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
     seat: config.seat,
     region: config.region,
     identity: { blsKey: own.blsKey, peerKey: own.peerKey, proofOfPossession: signers.bls.provePossession(own.peerKey) },
+    retired: () => retired,
     services: () => services,
     answerChallenge: (challenge) => signChallenge(signers.peer, own.blsKey, challenge),
     // One after the other: two different documents at once must not both be kept.
@@ -132,6 +146,7 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
 
   const file = config.genesis === undefined ? undefined : readOrStop(config.genesis, "genesis");
   const known = document ?? file;
+  if (retired !== "") return;
   if (!known) return log("waiting-for-genesis", { blsKey: bytesToHex(own.blsKey), peerKey: bytesToHex(own.peerKey) });
   if (document && file && !Buffer.from(document).equals(file))
     throw refusedGenesis(log, "the volume holds another genesis document than the file");
@@ -145,7 +160,7 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
 interface ChainStart {
   readonly config: ValidatorConfig;
   readonly chain: Chain;
-  readonly disk: ReturnType<typeof createNodeDisk>;
+  readonly store: Store;
   readonly signers: { readonly bls: ReturnType<typeof blsSigner>; readonly peer: ReturnType<typeof ed25519Signer> };
   readonly peerSeed: Uint8Array;
   readonly log: Log;
@@ -154,14 +169,9 @@ interface ChainStart {
   readonly closers: (() => Promise<void> | void)[];
 }
 
-/** Opens the record, joins the network, and runs the driver over both. */
+/** Joins the network, and runs the driver over it and the record. */
 async function startChain(options: ChainStart): Promise<ValidatorServices> {
-  const { config, chain, log, observation, telemetry, closers } = options;
-  const opening = await openStore(options.disk, config.dataDir);
-  if (opening.kind === "fault") throw volumeStop(log, opening.fault);
-  const { store } = opening;
-  closers.push(() => store.close());
-
+  const { store, config, chain, log, observation, telemetry, closers } = options;
   const clock = createSystemClock();
   closers.push(watchVolume(store, clock, volumeCheckMs, (fault) => end(volumeStop(log, fault).exit)));
   const network = await createNetwork({

@@ -58,6 +58,12 @@ export interface MemberKeys {
   readonly keys: readonly blst.PublicKey[];
 }
 
+/** As `memberKeys`; undefined when a key is none. For sets that are still to be believed. */
+export function parseMemberKeys(config: EpochConfig): MemberKeys | undefined {
+  const keys = config.members.flatMap((member) => parsePublicKey(hexToBytes(member.blsKey)) ?? []);
+  return keys.length === config.members.length ? { config, keys } : undefined;
+}
+
 /** Throws when a key is none: a set comes from chain state, which admits only keys with a proof of possession. */
 export function memberKeys(config: EpochConfig): MemberKeys {
   const keys = config.members.map((member) => {

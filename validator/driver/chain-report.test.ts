@@ -23,7 +23,7 @@ const crypto: ReportCrypto = {
 function follow(trusted: TrustedSet, report: ChainReport): TrustedSet {
   return report.handovers.reduce((known, bytes) => {
     const result = trustNext(known, bytes, crypto);
-    if (result.kind === "refused") throw new Error(result.reason);
+    if (result.kind !== "trusted") throw new Error(result.kind === "refused" ? result.reason : "passed");
     return result.next;
   }, trusted);
 }

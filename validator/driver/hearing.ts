@@ -4,7 +4,7 @@ import type { State } from "../consensus/state.ts";
 import type { SeatIndex } from "../consensus/types.ts";
 
 /** A member counts as heard for this many views after its last vote. */
-export const hearingViews = 8;
+const hearingViews = 8;
 
 export interface Hearing {
   /** Ids of the members of whom a vote was seen in the last views, this one's own among them; ascending. */

@@ -8,7 +8,7 @@ import type { SettlementLedger } from "../ledger/execute.ts";
 import { bridge, setOf } from "../ledger/handover.ts";
 import type { BlockOutcome } from "../ledger/outcome.ts";
 import { buildProof, covers } from "../ledger/proof.ts";
-import { decodeHandover, encodeHandover, type Handover } from "../ledger/proof-bytes.ts";
+import { decodeHandover, encodeHandover, type Handover, maxHandovers } from "../ledger/proof-bytes.ts";
 import { type GovernanceReceipt, type ReceiptSource, receiptSource } from "../ledger/receipt-tree.ts";
 import type { Store } from "../storage/types.ts";
 import type { Batches } from "./batches.ts";
@@ -24,7 +24,7 @@ export interface Proofs {
   proof(institution: number, uetr: Uint8Array, from: number): Promise<ProofResult>;
   /** The newest of them. */
   newest(): { readonly header: Header; readonly finalization: Certificate } | undefined;
-  /** Handovers from the set of an epoch to that of the newest header's, that one included; empty when they are not all kept here. */
+  /** Handovers from the set of an epoch towards that of the newest header's, that one included; the first of them when they are many, none when they are not all kept here. */
   way(from: number): readonly Uint8Array[];
   /** What a final block's receipts are made of; undefined when it is not executed, or its batches are no longer kept here. */
   executedBlock(block: Block): Promise<ReceiptsOfBlock | undefined>;
@@ -48,11 +48,14 @@ export interface ProofsOptions {
 
 /** Headers remembered: the newest that is covered serves every older payment. */
 const headersKept = 32;
+/** Of handovers in a report: who has followed these asks for more. */
+const wayBytes = 2 << 20;
 const none = (reason: string): ProofResult => ({ kind: "none", reason });
 
 export function createProofs(options: ProofsOptions): Proofs {
   const { store, batches, settlement, ledger, config } = options;
-  let savingEpoch = 0;
+  /** The newest epoch's own, from when it is known: on disk a moment later. */
+  let saving: { readonly epoch: number; readonly bytes: Uint8Array } | undefined;
   const headers = new Map<Digest, { readonly block: Block; readonly finalization: Certificate }>();
 
   /** The newest header that names a root at or above the height and whose finalization covers what that state, and the payment's zone, require. */
@@ -85,27 +88,32 @@ export function createProofs(options: ProofsOptions): Proofs {
   /** Keeps the first header of an epoch that leads to its set: proofs for readers who trust an older one go over it. */
   function keepHandover({ header }: Block, finalization: Certificate): void {
     const { epoch, anchor } = config();
-    if (header.epoch !== epoch || epoch === 0 || epoch === savingEpoch || store.handovers.has(epoch)) return;
+    if (header.epoch !== epoch || epoch === 0 || epoch === saving?.epoch || store.handovers.has(epoch)) return;
     // Roots from the anchor's on have this epoch's set under them.
     const state =
       header.rootHeight < anchor.height ? undefined : ledger().stateProof(header.rootHeight, header.rootHeight);
     if (!state) return;
-    savingEpoch = epoch;
     const { set, setPath } = state;
-    store.saveHandover(epoch, encodeHandover({ set, setPath, header, finalization })).catch((error: unknown) => {
-      savingEpoch = 0;
+    saving = { epoch, bytes: encodeHandover({ set, setPath, header, finalization }) };
+    store.saveHandover(epoch, saving.bytes).catch((error: unknown) => {
+      saving = undefined;
       if (!options.guard.report(error)) options.onFatal(error);
     });
   }
 
   /** Handovers on the way from the set of an epoch to that of the header; undefined when they are not all kept here. */
-  function handovers(from: number, last: Handover): readonly Handover[] | undefined {
-    const newer = [...store.handovers].filter(([epoch]) => epoch >= from && epoch <= last.header.epoch);
-    const known = newer.flatMap(([, bytes]) => decodeHandover(bytes) ?? []);
+  function handovers(from: number, last: Handover, most?: number): readonly Handover[] | undefined {
+    const newer = [...store.handovers].filter(([epoch]) => epoch > from && epoch < last.header.epoch);
+    const known = newer.map(
+      ([, bytes]) =>
+        () =>
+          decodeHandover(bytes),
+    );
     const { genesis } = options.chain;
-    const own = known.find(({ header }) => header.epoch === from);
+    const bytes = store.handovers.get(from);
+    const own = bytes && decodeHandover(bytes);
     const trusted = from === 0 ? { ...genesis, epoch: 0 } : from === config().epoch ? config() : own && setOf(own);
-    return trusted && bridge(trusted, known, last);
+    return trusted && bridge(trusted, known, last, most);
   }
 
   async function executedBlock(block: Block): Promise<ReceiptsOfBlock | undefined> {
@@ -128,9 +136,19 @@ export function createProofs(options: ProofsOptions): Proofs {
     executedBlock,
     way(from) {
       const epoch = newest()?.header.epoch ?? 0;
-      const bytes = from < epoch ? store.handovers.get(epoch) : undefined;
+      const own = store.handovers.get(epoch) ?? (saving?.epoch === epoch ? saving.bytes : undefined);
+      const bytes = from < epoch ? own : undefined;
       const last = bytes && decodeHandover(bytes);
-      return last ? [...(handovers(from, last)?.map(encodeHandover) ?? []), bytes] : [];
+      const way = last && handovers(from, last, Number.POSITIVE_INFINITY);
+      if (!way) return [];
+      const taken: Uint8Array[] = [];
+      let size = 0;
+      for (const each of [...way.map(encodeHandover), bytes]) {
+        size += each.length;
+        if (taken.length === maxHandovers || size > wayBytes) break;
+        taken.push(each);
+      }
+      return taken;
     },
     finalized(block, finalization) {
       keepHandover(block, finalization);

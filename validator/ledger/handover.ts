@@ -92,31 +92,51 @@ export function setOf({ set }: Pick<Handover, "set">): ValidatorSet | undefined 
 }
 
 /**
- * The fewest handovers on the way from a trusted set to the last, whose signatures the reader will check. `known`
- * ascending by epoch. Undefined when they do not reach it.
+ * Few handovers on the way from a trusted set to the last, whose signatures the reader will check. `known`: ascending by
+ * epoch, read only when they are looked at. Undefined when they do not reach it with `most` of them.
  */
-export function bridge(from: TrustedSet, known: readonly Handover[], last: Handover): readonly Handover[] | undefined {
-  const vouches = (trusted: TrustedSet, set: ValidatorSet, { finalization }: Handover) => {
-    const power = powerIn(trusted.members, set.members);
-    return finalization.signers.reduce((sum, seat) => sum + power(seat), 0) > doubtful(trusted);
-  };
-  const sets = [...known, last].flatMap((handover) => {
-    const set = setOf(handover);
-    return set ? [{ handover, set }] : [];
-  });
+export function bridge(
+  from: TrustedSet,
+  known: readonly (() => Handover | undefined)[],
+  last: Handover,
+  most = maxHandovers,
+): readonly Handover[] | undefined {
+  const all = [...known, () => last];
   const way: Handover[] = [];
   let trusted = from;
+  let at = -1;
   while (trusted.epoch < last.header.epoch) {
-    const next = sets.findLast(
-      ({ handover, set }) =>
-        set.epoch > trusted.epoch && set.epoch <= last.header.epoch && vouches(trusted, set, handover),
-    );
-    if (!next) return undefined;
-    trusted = next.set;
-    if (next.handover !== last) way.push(next.handover);
-    if (way.length > maxHandovers) return undefined;
+    const step = farthest(trusted, all, at + 1, last.header.epoch);
+    if (!step) return undefined;
+    ({ at, set: trusted } = step);
+    if (step.handover !== last) way.push(step.handover);
+    if (way.length > most) return undefined;
   }
   return way;
+}
+
+/**
+ * The last one, or else by bisection the farthest that more than F power of the trusted set signed: members leave with
+ * time, so the nearer qualify too. Should some not, a nearer one is found and the way is a little longer.
+ */
+function farthest(trusted: TrustedSet, all: readonly (() => Handover | undefined)[], from: number, epoch: number) {
+  const look = (at: number) => {
+    const handover = all[at]?.();
+    const set = handover && setOf(handover);
+    if (!set || set.epoch <= trusted.epoch || set.epoch > epoch) return undefined;
+    const power = powerIn(trusted.members, set.members);
+    const signed = handover.finalization.signers.reduce((sum, seat) => sum + power(seat), 0);
+    return signed > doubtful(trusted) ? { at, handover, set } : undefined;
+  };
+  let found = look(all.length - 1);
+  if (found) return found;
+  for (let [low, high] = [from, all.length - 2]; low <= high; ) {
+    const middle = Math.ceil((low + high) / 2);
+    const here = look(middle);
+    if (here) [found, low] = [here, middle + 1];
+    else high = middle - 1;
+  }
+  return found;
 }
 
 /** Trust in a later epoch's set, from trust in `trusted`. */

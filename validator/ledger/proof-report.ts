@@ -52,14 +52,17 @@ export function genesisSet(genesis: Genesis, chainId: Digest, crypto: ReportCryp
   return { config: genesisAnchor(genesis, chainId, crypto).config, set: initialChainState(genesis, chainId).set };
 }
 
+export type Trusting =
+  | { readonly kind: "trusted"; readonly next: TrustedSet }
+  /** It leads to an epoch that is not after the trusted one. */
+  | { readonly kind: "passed" }
+  | Refused;
+
 /** Trust in the set that a handover's bytes hand over to; refused with why it does not follow from the trusted one. */
-export function trustNext(
-  { config }: TrustedSet,
-  bytes: Uint8Array,
-  crypto: ReportCrypto,
-): { readonly kind: "trusted"; readonly next: TrustedSet } | Refused {
+export function trustNext({ config }: TrustedSet, bytes: Uint8Array, crypto: ReportCrypto): Trusting {
   const handover = decodeHandover(bytes);
   if (!handover || !bytesEqual(encodeHandover(handover), bytes)) return no("the handover is not its layout");
+  if (handover.header.epoch <= config.epoch) return { kind: "passed" };
   const result = handOver({ ...crypto, config }, config, handover);
   if (result.kind === "refused") return result;
   const set = setOf(handover);

@@ -7,7 +7,7 @@ import { callerKey, mayOperate } from "./caller.ts";
 import type { Calls } from "./calls.ts";
 import { chainReportMessage, statusMessage } from "./convert.ts";
 import { forbidden, invalid, noChain } from "./errors.ts";
-import type { Host } from "./host.ts";
+import { type Host, withoutChain } from "./host.ts";
 import type { Log } from "./logging.ts";
 import type { Watchers } from "./watchers.ts";
 
@@ -36,8 +36,7 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
   };
   const status = (): ReturnType<typeof statusMessage> => {
     const services = host.services();
-    if (!services)
-      return { seat: host.seat, region: host.region, role: "waiting", notReady: "waits for its genesis document" };
+    if (!services) return { seat: host.seat, region: host.region, ...withoutChain(host) };
     return statusMessage(services.status(), options.settlementLatency());
   };
 
@@ -52,9 +51,13 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
       const change = createChange(() => host.services(), context.signal);
       try {
         while (!context.signal.aborted) {
-          yield status();
-          await change.rest(closest);
-          await change.next(interval - closest);
+          const told = status();
+          yield told;
+          const due = performance.now() + interval;
+          do {
+            await change.rest(closest);
+            await change.next(due - performance.now());
+          } while (!context.signal.aborted && performance.now() < due && !isNews(told, status(), request.heightStep));
         }
       } finally {
         change.close();
@@ -91,7 +94,7 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
     unary(async ({ transaction }, context) => {
       requireOperator(context, "submit governance transactions");
       const services = host.services();
-      if (!services) throw noChain();
+      if (!services) throw noChain(withoutChain(host).notReady);
       const result = await services.submitGovernance(transaction);
       if (result.kind === "refused") throw invalid("transaction", result.reason);
       return { transactionHash: result.hash };
@@ -102,13 +105,24 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
     AdminService.method.getChainReport,
     unary(async ({ trustedEpoch, transactions }) => {
       const services = host.services();
-      if (!services) throw noChain();
+      if (!services) throw noChain(withoutChain(host).notReady);
       if (trustedEpoch > Number.MAX_SAFE_INTEGER) throw invalid("trusted_epoch", "is above 2^53 − 1");
       if (transactions.length > mostTransactions) throw invalid("transactions", `at most ${mostTransactions}`);
       if (transactions.some(({ length }) => length !== 32)) throw invalid("transactions", "are 32 bytes each");
       return chainReportMessage(await services.chainReport(Number(trustedEpoch), transactions));
     }),
   );
+}
+
+type Told = ReturnType<typeof statusMessage>;
+
+/** Is there something to tell a reader who was told `before`, and asked not to hear of fewer blocks than `heightStep`? */
+function isNews(before: Told, now: Told, heightStep: number): boolean {
+  if (heightStep === 0) return true;
+  const moved = Number(now.finalizedHeight ?? 0) - Number(before.finalizedHeight ?? 0);
+  const spoken = ({ role, voting, epoch, notReady, heard }: Told) =>
+    [role, voting, epoch, notReady, ...(heard ?? [])].join();
+  return moved >= heightStep || spoken(before) !== spoken(now);
 }
 
 interface Change {

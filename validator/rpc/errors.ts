@@ -15,9 +15,9 @@ export function retryLater(
   ]);
 }
 
-/** The process has no chain yet. */
-export function noChain(): ConnectError {
-  return retryLater(Code.Unavailable, "this validator waits for its genesis document", 1_000);
+/** The process runs no chain: why, as its status says. */
+export function noChain(why: string): ConnectError {
+  return retryLater(Code.Unavailable, `this validator ${why}`, 1_000);
 }
 
 /** The certificate does not allow this. */

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { Host } from "./host.ts";
+import { type Host, withoutChain } from "./host.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface HealthServer {
@@ -71,8 +71,7 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
 
 /** Why the process is not ready, "" when it is. */
 function notReady(host: Host): string {
-  const services = host.services();
-  return services ? services.status().notReady : "waits for its genesis document";
+  return host.services()?.status().notReady ?? withoutChain(host).notReady;
 }
 
 interface Answer {

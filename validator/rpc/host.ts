@@ -23,8 +23,18 @@ export interface Host {
   readonly identity: PublicIdentity;
   /** Signs 32 bytes of a caller's with the peer key (`crypto/challenge.ts`). */
   readonly answerChallenge: (challenge: Uint8Array) => Uint8Array;
-  /** Undefined while the process waits for its genesis. */
+  /** Why the volume's record is not to be trusted: this identity signs nothing any more. "" while it is good. */
+  readonly retired: () => string;
+  /** Undefined while the process waits for its genesis, and when it is retired. */
   readonly services: () => ValidatorServices | undefined;
   /** Keeps the document in the volume and starts the chain; the same bytes again are taken again. */
   readonly provideGenesis: (document: Uint8Array) => Promise<GenesisResult>;
+}
+
+/** What a process says of itself that runs no chain. */
+export function withoutChain(host: Host): { readonly role: "waiting" | "retired"; readonly notReady: string } {
+  const reason = host.retired();
+  return reason === ""
+    ? { role: "waiting", notReady: "waits for its genesis document" }
+    : { role: "retired", notReady: `is retired: ${reason}` };
 }

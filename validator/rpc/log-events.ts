@@ -40,7 +40,7 @@ export const logEvents = {
   "volume-fault": {
     level: "fatal",
     fields: ["fault", "path", "offset", "error"],
-    help: "The record cannot be trusted: the process exits with code 3. Bring the seat back as a learner under a new key.",
+    help: "The record cannot be trusted: this identity signs nothing any more. The process stays to report itself as retired, or exits with code 3 without good keys. Bring the seat back as a learner under a new key.",
   },
   "volume-busy": {
     level: "fatal",

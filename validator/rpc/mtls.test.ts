@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SubmitResponse_Outcome as Outcome } from "../../proto/validator/v1/validator_pb.js";
 import { subjectOf } from "./caller.ts";
 import { allInstitutions } from "./settlement.ts";
+import { type Authority, type Issued, issue, makeAuthority } from "./testing/certificates.ts";
 import {
   clients,
   configFrom,
@@ -15,48 +16,6 @@ import {
   serve,
   type TestServer,
 } from "./testing/servers.ts";
-
-const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-
-interface Issued {
-  readonly cert: string;
-  readonly key: string;
-}
-interface Authority extends Issued {
-  readonly certificate: x509.X509Certificate;
-  readonly keys: CryptoKeyPair;
-}
-
-async function pem(keys: CryptoKeyPair): Promise<string> {
-  return x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", keys.privateKey), "PRIVATE KEY");
-}
-
-async function makeAuthority(name: string): Promise<Authority> {
-  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const extensions = [new x509.BasicConstraintsExtension(true, 1, true)];
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: "01",
-    name,
-    keys,
-    signingAlgorithm: algorithm,
-    extensions,
-  });
-  return { certificate, keys, cert: certificate.toString("pem"), key: await pem(keys) };
-}
-
-async function issue(authority: Authority, subject: string): Promise<Issued> {
-  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: "02",
-    subject,
-    issuer: authority.certificate.subject,
-    publicKey: keys.publicKey,
-    signingKey: authority.keys.privateKey,
-    signingAlgorithm: algorithm,
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: "ip", value: "127.0.0.1" }])],
-  });
-  return { cert: certificate.toString("pem"), key: await pem(keys) };
-}
 
 let server: TestServer;
 let script: Script;

@@ -7,7 +7,7 @@ import { callerKey, mayActFor, mayOperate } from "./caller.ts";
 import type { Calls } from "./calls.ts";
 import { directoryMessage, messageStateMessage, paymentStateMessage, settledBlockMessage } from "./convert.ts";
 import { forbidden, invalid, noChain, retryLater } from "./errors.ts";
-import type { Host } from "./host.ts";
+import { type Host, withoutChain } from "./host.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Telemetry } from "./telemetry.ts";
 import type { Watchers } from "./watchers.ts";
@@ -33,7 +33,7 @@ export function routeSettlement(router: ConnectRouter, options: SettlementOption
   const { unary, stream } = calls;
   const running = (): ValidatorServices => {
     const services = host.services();
-    if (!services) throw noChain();
+    if (!services) throw noChain(withoutChain(host).notReady);
     return services;
   };
   const actsFor = (context: HandlerContext, institutions: readonly number[]): boolean =>

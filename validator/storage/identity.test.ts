@@ -24,19 +24,23 @@ test("keys are made once and stay the same", async () => {
   expect(third.identity.made).toBe(false);
 });
 
-test("keys whose log is gone are retired, and so is a log whose keys are gone", async () => {
+test("keys whose log is gone are retired, and a log whose keys are gone is no identity at all", async () => {
   const disk = createSimDisk(seeded(4));
   await openIdentity(disk, "/v", random);
   await opened(await openStore(disk, "/v", options)).close();
   const withoutLog = disk.copy();
   for (const name of withoutLog.files().keys()) if (name.startsWith("/v/log/")) await withoutLog.remove(name);
   await withoutLog.remove("/v/boot");
-  expect(await openIdentity(withoutLog, "/v", random)).toMatchObject({ kind: "retired", fault: { kind: "missing" } });
+  expect(await openIdentity(withoutLog, "/v", random)).toMatchObject({
+    kind: "retired",
+    fault: { kind: "missing" },
+    identity: { made: false },
+  });
 
   await disk.remove("/v/identity/bls.key");
   expect(await openIdentity(disk, "/v", random)).toMatchObject({
-    kind: "retired",
-    fault: { path: "/v/identity/bls.key" },
+    kind: "fault",
+    fault: { kind: "missing", path: "/v/identity/bls.key" },
   });
 });
 

@@ -20,8 +20,9 @@ export interface Identity {
 
 export type IdentityOpening =
   | { readonly kind: "ok"; readonly identity: Identity }
-  /** The keys are there and the log they voted under is not (or the other way round): they must never sign again. */
-  | { readonly kind: "retired"; readonly fault: StorageFault }
+  /** The keys are there and the log they voted under is not: they must never vote again, and only say who it was. */
+  | { readonly kind: "retired"; readonly fault: StorageFault; readonly identity: Identity }
+  /** Among others: a log is there and its keys are not. */
   | { readonly kind: "fault"; readonly fault: StorageFault };
 
 /**
@@ -39,14 +40,15 @@ export async function openIdentity(
     await disk.makeDirectory(folder);
     await disk.syncDirectory(directory);
     const log = (await disk.list(`${directory}/log`)).length > 0;
-    if ((await disk.exists(voted)) && !log) {
-      return retired(`${directory}/log`, "the keys have voted and their log is gone");
-    }
-    const bls = await loadSecret(disk, `${folder}/bls.key`, !log, () => random(32));
-    if (bls.kind === "fault") return keyFault(bls.fault);
-    const peer = await loadSecret(disk, `${folder}/peer.key`, !log, () => random(32));
-    if (peer.kind === "fault") return keyFault(peer.fault);
-    return { kind: "ok", identity: { blsSecret: bls.secret, peerSecret: peer.secret, made: bls.made } };
+    const orphaned = (await disk.exists(voted)) && !log;
+    const mayMake = !log && !orphaned;
+    const bls = await loadSecret(disk, `${folder}/bls.key`, mayMake, () => random(32));
+    if (bls.kind === "fault") return bls;
+    const peer = await loadSecret(disk, `${folder}/peer.key`, mayMake, () => random(32));
+    if (peer.kind === "fault") return peer;
+    const identity = { blsSecret: bls.secret, peerSecret: peer.secret, made: bls.made };
+    if (orphaned) return retired(`${directory}/log`, "the keys have voted and their log is gone", identity);
+    return { kind: "ok", identity };
   } catch (error) {
     return { kind: "fault", fault: asStorageFault(error, folder).fault };
   }
@@ -63,10 +65,6 @@ export async function markVoting(disk: Disk, directory: string): Promise<void> {
   await disk.syncDirectory(`${directory}/identity`);
 }
 
-function keyFault(fault: StorageFault): IdentityOpening {
-  return fault.kind === "missing" ? { kind: "retired", fault } : { kind: "fault", fault };
-}
-
-function retired(path: string, message: string): IdentityOpening {
-  return { kind: "retired", fault: { kind: "missing", path, offset: undefined, message } };
+function retired(path: string, message: string, identity: Identity): IdentityOpening {
+  return { kind: "retired", fault: { kind: "missing", path, offset: undefined, message }, identity };
 }

@@ -858,6 +858,14 @@ export declare type WatchStatusRequest = Message<"validator.v1.WatchStatusReques
    * @generated from field: uint32 closest_ms = 2;
    */
   closestMs: number;
+
+  /**
+   * A status is told before `interval_ms` is over only when something else than counters changed (epoch, role, voting,
+   * readiness, members heard) or its final height moved by this many blocks; 0: for any change.
+   *
+   * @generated from field: uint32 height_step = 3;
+   */
+  heightStep: number;
 };
 
 /**

@@ -219,6 +219,7 @@ export function scriptedHost(services: ValidatorServices | undefined): Host {
       proofOfPossession: new Uint8Array(96).fill(3),
     },
     answerChallenge: (challenge) => new Uint8Array(64).fill(challenge[0] ?? 0),
+    retired: () => "",
     services: () => running,
     provideGenesis: async (document) => {
       if (new TextDecoder().decode(document) !== "{}")

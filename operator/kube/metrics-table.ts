@@ -49,7 +49,7 @@ export const metricTable = {
     type: "counter",
     labels: {
       during: ["list", "watch", "election"],
-      kind: ["unreachable", "timeout", "malformed", "too-large", "refused"],
+      error: ["unreachable", "timeout", "malformed", "too-large", "refused"],
     },
     unit: "events",
     help: "Requests to the API server that failed.",

@@ -4,7 +4,7 @@
  */
 import type { ApiClient } from "./api-client.ts";
 import { createWriter, type Writer } from "./apply.ts";
-import { type Clock, pause } from "./clock.ts";
+import { aborted, type Clock, pause } from "./clock.ts";
 import { createEventRecorder, type EventRecorder } from "./events.ts";
 import { type ElectionEvent, type ElectionTimes, type Leadership, runElection } from "./leader-election.ts";
 import type { ListWatchTuning, Observation } from "./list-watch.ts";
@@ -99,7 +99,8 @@ export function runController(options: ControllerOptions): Controller {
   const watched = startWatched({
     ...options,
     signal: halt.signal,
-    onKey: queue.add,
+    // A term begins with every key there is: who does not lead has nothing to remember.
+    onKey: (key) => term && queue.add(key),
     onObservation: (kind, observation) => {
       observeCollection(metrics, kind, observation);
       onObservation({ about: "collection", kind, observation });
@@ -176,13 +177,6 @@ export function runController(options: ControllerOptions): Controller {
   };
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener("abort", () => resolve(), { once: true });
-  return promise;
-}
-
 function readBeforeScrape(metrics: Metrics, queue: WorkQueue, events: EventRecorder, countObjects: () => void): void {
   let dropped = 0;
   metrics.beforeScrape(() => {
@@ -207,7 +201,10 @@ function observeCollection(metrics: Metrics, { kind }: Kind, observation: Observ
       return metrics.count("operator_watch_restarts_total", { kind, why: "expired" });
     case "failed":
       if (observation.during === "watch") metrics.count("operator_watch_restarts_total", { kind, why: "failed" });
-      return metrics.count("operator_api_errors_total", { during: observation.during, kind: observation.failure.kind });
+      return metrics.count("operator_api_errors_total", {
+        during: observation.during,
+        error: observation.failure.kind,
+      });
   }
 }
 
@@ -222,6 +219,6 @@ function observeElection(metrics: Metrics, event: ElectionEvent): void {
     case "following":
       return;
     case "failed":
-      return metrics.count("operator_api_errors_total", { during: "election", kind: event.failure.kind });
+      return metrics.count("operator_api_errors_total", { during: "election", error: event.failure.kind });
   }
 }

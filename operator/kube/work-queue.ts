@@ -75,6 +75,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   // An owner that does not look at `failed` gets an unhandled rejection instead: no exception is lost.
   let state: "stopped" | "started" | "draining" = "stopped";
   let runs = new AbortController();
+  /** One for all who wait for the last run to end. */
   let idle: PromiseWithResolvers<void> | undefined;
 
   function add(key: string): void {
@@ -118,7 +119,10 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     } finally {
       processing.delete(key);
       if (dirty.delete(key) && state !== "draining") ready.set(key, clock.monotonic());
-      if (processing.size === 0) idle?.resolve();
+      if (processing.size === 0) {
+        idle?.resolve();
+        idle = undefined;
+      }
       dispatch();
     }
   }
@@ -143,7 +147,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   function settled(): Promise<void> {
     if (processing.size === 0) return Promise.resolve();
-    idle = Promise.withResolvers<void>();
+    idle ??= Promise.withResolvers<void>();
     return idle.promise;
   }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { apiDocuments } from "../operator/api/documents.ts";
+import { operatorMetricsDocument } from "../operator/kube/metrics-table.ts";
 import { defaultParameters, type ParameterRow, parameterTable } from "../validator/consensus/parameters.ts";
 import { rpcDocuments } from "../validator/rpc/documents.ts";
 
@@ -12,7 +13,8 @@ export interface Document {
 }
 
 export function documents(): readonly Document[] {
-  return [parametersPage(), corePage(), ...rpcDocuments(), ...apiDocuments()];
+  const operatorMetrics = { path: "docs/operator-metrics.md", content: operatorMetricsDocument() };
+  return [parametersPage(), corePage(), ...rpcDocuments(), ...apiDocuments(), operatorMetrics];
 }
 
 const made = (from: string) => `<!-- Made by \`npm run generate\` from ${from}. -->\n`;

@@ -64,6 +64,9 @@ export interface Controller {
   readonly ready: () => string;
 }
 
+/** Every request has a deadline of less than a minute: what runs for so long is a bug that only a restart ends. */
+const longestRunMs = 600_000;
+
 /** Starts at once; `done` rejects with what `reconcile` threw. */
 export function runController(options: ControllerOptions): Controller {
   const { api, clock, random, metrics, signal, concurrency = 4, graceMs = 20_000 } = options;
@@ -121,8 +124,9 @@ export function runController(options: ControllerOptions): Controller {
     for (const key of watched.keys()) queue.add(key);
     queue.start();
     await aborted(right);
-    await queue.halt();
+    const halted = queue.halt();
     term = undefined;
+    await halted;
   }
 
   async function elect(): Promise<ControllerEnd> {
@@ -172,7 +176,7 @@ export function runController(options: ControllerOptions): Controller {
 
   return {
     done: run(),
-    alive: () => fault,
+    alive: () => fault || (queue.longestMs() > longestRunMs ? `a run has not ended for ${longestRunMs / 1_000} s` : ""),
     ready: () => (watched.isSynced() ? "" : "the stores are being filled"),
   };
 }
@@ -183,6 +187,7 @@ function readBeforeScrape(metrics: Metrics, queue: WorkQueue, events: EventRecor
     metrics.set("operator_queue_depth", {}, queue.depth());
     metrics.set("operator_queue_running", {}, queue.running());
     metrics.set("operator_queue_delayed", {}, queue.delayed());
+    metrics.set("operator_reconcile_longest_running_seconds", {}, queue.longestMs() / 1_000);
     metrics.count("operator_events_dropped_total", {}, events.dropped() - dropped);
     dropped = events.dropped();
     countObjects();

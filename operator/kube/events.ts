@@ -194,7 +194,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   async function sendAll(): Promise<void> {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const wait = overall.reserve();
-      await pause(clock, wait, signal);
+      if (wait > 0) await pause(clock, wait, signal);
       if (signal.aborted) dropped++;
       else await next();
     }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { failure, refusal } from "./api-client.ts";
 import { classify, createWriter, type Writer } from "./apply.ts";
-import type { StoredObject } from "./objects.ts";
+import { readObject, type StoredObject } from "./objects.ts";
 import { configMap, configMaps, createFixture, type Fixture, pathOfMap, put } from "./testing/fixture.ts";
 import { statusReply } from "./testing/object-base.ts";
 
@@ -85,8 +85,8 @@ test("a finalizer keeps a deleted object until it is removed; others' finalizers
 
   const { uid } = plain.metadata;
   expect((await writer.remove(configMaps, { name: "a", namespace: "swarm", uid })).kind).toBe("applied");
-  const body = world.server.objects.get(pathOfMap("a")).body;
-  const going = { ...held.object, metadata: body["metadata"] as StoredObject["metadata"] };
+  const going = readObject(configMaps, world.server.objects.get(pathOfMap("a")).body);
+  if (!going) throw new Error("it is gone already");
   expect(going.metadata.deletionTimestamp).toBeDefined();
   expect((await writer.setFinalizer(configMaps, going, "ours", false)).kind).toBe("applied");
   expect(world.server.objects.get(pathOfMap("a")).status).toBe(404);

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cliDocuments } from "../cli/documents.ts";
 import { apiDocuments } from "../operator/api/documents.ts";
+import { operatorMetricsDocument } from "../operator/kube/metrics-table.ts";
 import { defaultParameters, type ParameterRow, parameterTable } from "../validator/consensus/parameters.ts";
 import { rpcDocuments } from "../validator/rpc/documents.ts";
 
@@ -13,7 +14,12 @@ export interface Document {
 }
 
 export function documents(): readonly Document[] {
+<<<<<<< HEAD
   return [parametersPage(), corePage(), ...rpcDocuments(), ...apiDocuments(), ...cliDocuments()];
+=======
+  const operatorMetrics = { path: "docs/operator-metrics.md", content: operatorMetricsDocument() };
+  return [parametersPage(), corePage(), ...rpcDocuments(), ...apiDocuments(), operatorMetrics];
+>>>>>>> d4bea38e79c2eed83e5640749f86d1df0494e1dd
 }
 
 const made = (from: string) => `<!-- Made by \`npm run generate\` from ${from}. -->\n`;

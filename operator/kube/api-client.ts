@@ -6,7 +6,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
-import type { Clock } from "./clock.ts";
+import { aborted, type Clock } from "./clock.ts";
 import { boundedLines, readBounded } from "./lines.ts";
 import { arrayAt, isRecord, type JsonRecord, numberAt, textAt } from "./objects.ts";
 
@@ -41,7 +41,7 @@ export interface ApiFailure {
   readonly reason: string;
   readonly message: string;
   readonly causes: readonly StatusCause[];
-  /** What the server asked for; 0 when it did not. */
+  /** What the server asked for, five minutes at most; 0 when it did not. */
   readonly retryAfterMs: number;
 }
 
@@ -67,7 +67,7 @@ export interface ApiClient {
    * connection that died without a word is noticed. Leaving the loop over the items closes the connection.
    */
   readonly stream: (request: ApiRequest & { readonly idleMs: number }) => Promise<StreamAnswer>;
-  /** Closes idle connections; open requests go on. */
+  /** Closes all connections: what is still open fails. */
   readonly close: () => void;
 }
 
@@ -82,6 +82,9 @@ export interface ApiClientOptions {
 }
 
 const keepAliveMs = 15_000;
+
+/** A server may ask for patience, but not for more than this. */
+const longestRetryAfterMs = 300_000;
 
 /** Throws when the configuration names no cluster: that is a mistake at start-up. */
 export function createApiClient(options: ApiClientOptions): ApiClient {
@@ -100,7 +103,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       if (value !== undefined) url.searchParams.set(name, String(value));
     const auth: RequestOptions = {};
     try {
-      await config.applyToHTTPSOptions(auth);
+      // An exec plugin that hangs must not hold the caller: an election has a deadline to keep.
+      await Promise.race([config.applyToHTTPSOptions(auth), aborted(stop)]);
     } catch (error) {
       return failure("unreachable", `no credentials: ${messageOf(error)}`);
     }
@@ -241,7 +245,7 @@ export function failure(kind: Exclude<ApiFailure["kind"], "refused">, message: s
   return { kind, status: 0, reason: "", message, causes: [], retryAfterMs: 0 };
 }
 
-/** What a `Status` object says, in an answer or in a watch's ERROR event. */
+/** What a `Status` object says, in an answer or in a watch's ERROR event; `httpStatus` stands in for a missing code. */
 export function refusal(status: unknown, httpStatus: number, retryAfterMs = 0): ApiFailure {
   const details = isRecord(status) ? status["details"] : undefined;
   const seconds = numberAt(details, "retryAfterSeconds") ?? 0;
@@ -257,7 +261,7 @@ export function refusal(status: unknown, httpStatus: number, retryAfterMs = 0): 
         field: textAt(cause, "field"),
         message: textAt(cause, "message"),
       })),
-    retryAfterMs: Math.max(retryAfterMs, seconds * 1_000),
+    retryAfterMs: Math.min(longestRetryAfterMs, Math.max(0, retryAfterMs, seconds * 1_000)),
   };
 }
 
@@ -269,7 +273,7 @@ async function readAnswer(response: IncomingMessage, maxBytes: number): Promise<
   if (body.kind === "broken") return failed(failure("unreachable", body.message));
   const value = parse(body.text);
   // Proxies in between refuse in HTML: such a refusal is one nevertheless.
-  if (status >= 400) return failed(refusal(value, status, retryAfterOf(response)));
+  if (status >= 400) return failed({ ...refusal(value, status, retryAfterOf(response)), status });
   if (status < 200 || status >= 300) return failed(failure("malformed", `status ${status}`));
   return isRecord(value)
     ? { kind: "ok", status, body: value }
@@ -290,6 +294,8 @@ function parse(text: string): unknown {
   }
 }
 
+/** A connection that was refused on every address of a name has a code and no message. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error.message || ("code" in error ? String(error.code) : error.name);
 }

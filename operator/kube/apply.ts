@@ -36,13 +36,8 @@ export type WriteResult =
   | { readonly kind: "forbidden"; readonly message: string }
   /** The object, its namespace or its type does not exist. */
   | { readonly kind: "gone"; readonly message: string }
-  /** No answer, or none about the request: try later. `maybeDone`: it may have been performed nevertheless. */
-  | {
-      readonly kind: "unavailable";
-      readonly message: string;
-      readonly retryAfterMs: number;
-      readonly maybeDone: boolean;
-    };
+  /** No answer, or none about the request: look again later. It may have been performed nevertheless. */
+  | { readonly kind: "unavailable"; readonly message: string; readonly retryAfterMs: number };
 
 /** Results of a deletion: `applied` means the server took it; finalizers may keep the object for a while. */
 export type RemoveResult =
@@ -121,8 +116,7 @@ export function createWriter(options: WriterOptions): Writer {
     });
     if (answer.kind === "failed") return classify(answer.failure);
     const object = readObject(kind, answer.body);
-    if (!object)
-      return { kind: "unavailable", message: "an answer that is no object", retryAfterMs: 0, maybeDone: true };
+    if (!object) return { kind: "unavailable", message: "an answer that is no object", retryAfterMs: 0 };
     if (known !== undefined && known === object.metadata.resourceVersion) return { kind: "unchanged", object };
     return { kind: "applied", object, created: answer.status === 201 };
   }
@@ -196,15 +190,12 @@ const notAllowed = {
   kind: "unavailable",
   message: "not the leader any more: nothing was sent",
   retryAfterMs: 0,
-  maybeDone: false,
 } as const;
 
 /** Status codes and reasons of the API conventions, in words a controller can act on. */
 export function classify(found: ApiFailure): Exclude<WriteResult, { readonly kind: "applied" | "unchanged" }> {
   const { message, retryAfterMs, causes } = found;
-  // A connection that was refused never carried the request; of others nobody knows.
-  const maybeDone = found.kind !== "refused" && !/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|no credentials/.test(message);
-  if (found.kind !== "refused") return { kind: "unavailable", message, retryAfterMs, maybeDone };
+  if (found.kind !== "refused") return { kind: "unavailable", message, retryAfterMs };
   switch (found.status) {
     case 400:
     case 405:
@@ -230,8 +221,7 @@ export function classify(found: ApiFailure): Exclude<WriteResult, { readonly kin
     case 409:
       return { kind: "conflict", conflict: conflictOf(found), message };
     default:
-      // 5xx: the server may have stored the object before it failed to say so.
-      return { kind: "unavailable", message, retryAfterMs, maybeDone: found.status >= 500 };
+      return { kind: "unavailable", message, retryAfterMs };
   }
 }
 

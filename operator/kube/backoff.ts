@@ -13,9 +13,6 @@ export interface Backoff {
 /** Bounds the load of one watcher of a server that is down to two requests a minute. */
 export const defaultBackoff: Backoff = { initialMs: 500, maxMs: 60_000, floorMs: 50 };
 
-/** A server may ask for patience, but not for more than this. */
-const longestRetryAfterMs = 300_000;
-
 /**
  * The wait after a number of failures in a row (1 for the first): uniform between the floor and a bound that doubles
  * (full jitter), so that watchers that failed together do not come back together. `retryAfterMs`, what the server
@@ -24,5 +21,5 @@ const longestRetryAfterMs = 300_000;
 export function backoffDelay(backoff: Backoff, failures: number, random: () => number, retryAfterMs = 0): number {
   // The exponent is bounded: a server that is down for years must not overflow the wait into Infinity.
   const bound = Math.min(backoff.maxMs, backoff.initialMs * 2 ** Math.min(30, Math.max(0, failures - 1)));
-  return Math.min(longestRetryAfterMs, retryAfterMs) + Math.max(backoff.floorMs, random() * bound);
+  return retryAfterMs + Math.max(backoff.floorMs, random() * bound);
 }

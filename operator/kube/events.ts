@@ -4,11 +4,10 @@
  */
 import type { ApiClient } from "./api-client.ts";
 import { type Clock, pause } from "./clock.ts";
+import { events } from "./kinds.ts";
 import { microTime } from "./lease.ts";
-import { type Kind, pathOf, type StoredObject } from "./objects.ts";
+import { apiVersionOf, pathOf, type StoredObject } from "./objects.ts";
 import { createTokenBucket, type Rate, type TokenBucket } from "./token-bucket.ts";
-
-const eventKind: Kind = { group: "events.k8s.io", version: "v1", plural: "events", kind: "Event", namespaced: true };
 
 export interface Report {
   readonly type: "Normal" | "Warning";
@@ -110,11 +109,11 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 
   function newSeries(regarding: StoredObject, said: Report, now: number): Series {
     const { name, namespace = "default", uid, resourceVersion } = regarding.metadata;
-    // A name of an Event: the object's, cut to leave room, and something unique.
-    const eventName = `${name.slice(0, 200)}.${uniqueId()}`;
+    // A name of an Event: the object's, cut to leave room, and something unique. A part must end in a letter or digit.
+    const eventName = `${name.slice(0, 200).replace(/[^a-z0-9]+$/, "")}.${uniqueId()}`;
     const body = {
-      apiVersion: "events.k8s.io/v1",
-      kind: "Event",
+      apiVersion: apiVersionOf(events),
+      kind: events.kind,
       metadata: { name: eventName, namespace },
       eventTime: microTime(clock.wall()),
       reportingController: controller,
@@ -159,7 +158,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   }
 
   async function create(series: Series): Promise<void> {
-    const answer = await request("POST", pathOf(eventKind, series.namespace), "application/json", series.body);
+    const answer = await request("POST", pathOf(events, series.namespace), "application/json", series.body);
     if (answer.kind === "failed") dropped++;
   }
 
@@ -167,7 +166,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     series.pending = false;
     series.writtenAt = clock.monotonic();
     const value = { series: { count: series.count, lastObservedTime: microTime(series.lastWall) } };
-    const path = pathOf(eventKind, series.namespace, series.name);
+    const path = pathOf(events, series.namespace, series.name);
     const answer = await request("PATCH", path, "application/merge-patch+json", value);
     // Servers forget Events after an hour: the series goes on in an Event of the same name.
     if (answer.kind === "failed" && answer.failure.status === 404)
@@ -195,7 +194,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   async function sendAll(): Promise<void> {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const wait = overall.reserve();
-      await pause(clock, wait, signal);
+      if (wait > 0) await pause(clock, wait, signal);
       if (signal.aborted) dropped++;
       else await next();
     }

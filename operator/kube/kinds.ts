@@ -1,48 +1,30 @@
-/** Every resource type the operator touches: its rights in a cluster are these and no others. */
+/** The resource types that the operator, its tools and its worlds read and write. */
 import type { Kind } from "./objects.ts";
 
-const core = (plural: string, kind: string): Kind => ({ group: "", version: "v1", plural, kind, namespaced: true });
-const swarm = (plural: string, kind: string): Kind => ({
-  group: "validatorswarm.io",
-  version: "v1alpha1",
+const core = (plural: string, kind: string, namespaced = true): Kind => ({
+  group: "",
+  version: "v1",
+  plural,
+  kind,
+  namespaced,
+});
+const grouped = (group: string, version: string, plural: string, kind: string): Kind => ({
+  group,
+  version,
   plural,
   kind,
   namespaced: true,
 });
 
-export const pods = core("pods", "Pod");
-export const persistentVolumeClaims = core("persistentvolumeclaims", "PersistentVolumeClaim");
-export const services = core("services", "Service");
-export const configMaps = core("configmaps", "ConfigMap");
-export const secrets = core("secrets", "Secret");
-export const nodes: Kind = { ...core("nodes", "Node"), namespaced: false };
-export const podDisruptionBudgets: Kind = {
-  group: "policy",
-  version: "v1",
-  plural: "poddisruptionbudgets",
-  kind: "PodDisruptionBudget",
-  namespaced: true,
-};
-export const deployments: Kind = {
-  group: "apps",
-  version: "v1",
-  plural: "deployments",
-  kind: "Deployment",
-  namespaced: true,
-};
-export const leases: Kind = {
-  group: "coordination.k8s.io",
-  version: "v1",
-  plural: "leases",
-  kind: "Lease",
-  namespaced: true,
-};
-export const events: Kind = {
-  group: "events.k8s.io",
-  version: "v1",
-  plural: "events",
-  kind: "Event",
-  namespaced: true,
-};
-export const validatorSwarms = swarm("validatorswarms", "ValidatorSwarm");
-export const swarmCheckpoints = swarm("swarmcheckpoints", "SwarmCheckpoint");
+export const pods: Kind = core("pods", "Pod");
+export const persistentVolumeClaims: Kind = core("persistentvolumeclaims", "PersistentVolumeClaim");
+export const services: Kind = core("services", "Service");
+export const configMaps: Kind = core("configmaps", "ConfigMap");
+export const secrets: Kind = core("secrets", "Secret");
+export const nodes: Kind = core("nodes", "Node", false);
+export const podDisruptionBudgets: Kind = grouped("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget");
+export const deployments: Kind = grouped("apps", "v1", "deployments", "Deployment");
+export const leases: Kind = grouped("coordination.k8s.io", "v1", "leases", "Lease");
+export const events: Kind = grouped("events.k8s.io", "v1", "events", "Event");
+export const validatorSwarms: Kind = grouped("validatorswarm.io", "v1alpha1", "validatorswarms", "ValidatorSwarm");
+export const swarmCheckpoints: Kind = grouped("validatorswarm.io", "v1alpha1", "swarmcheckpoints", "SwarmCheckpoint");

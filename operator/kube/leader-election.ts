@@ -10,7 +10,8 @@
  */
 import type { ApiClient, ApiFailure } from "./api-client.ts";
 import { type Clock, pause } from "./clock.ts";
-import { type Lease, type LeaseClaim, leaseKind, leaseObject, microTime, readLease } from "./lease.ts";
+import { leases } from "./kinds.ts";
+import { type Lease, type LeaseClaim, leaseObject, microTime, readLease } from "./lease.ts";
 import { pathOf } from "./objects.ts";
 
 export interface ElectionTimes {
@@ -87,6 +88,8 @@ export async function runElection(options: ElectionOptions): Promise<ElectionEnd
   const fault = timesFault(times);
   if (fault !== undefined) throw new Error(fault);
 
+  /** Of one request: a single one that hangs must not use up a term. */
+  const requestMs = times.renewDeadlineMs / 2;
   /** The last state seen, and when it was first seen here. */
   let seen: { readonly lease: Lease; readonly at: number } | undefined;
   let following = "";
@@ -133,7 +136,7 @@ export async function runElection(options: ElectionOptions): Promise<ElectionEnd
       renewTime: now,
     };
     const sentAt = reading(clock);
-    const written = await write(claim, lease, times.renewDeadlineMs, signal);
+    const written = await write(claim, lease, requestMs, signal);
     return written.kind === "written" ? { lease: written.lease, sentAt } : undefined;
   }
 
@@ -156,6 +159,17 @@ export async function runElection(options: ElectionOptions): Promise<ElectionEnd
       cancelDeadline = clock.after(Math.max(0, left()), () => lose("deadline"));
     };
     const onShutdown = () => lose("released");
+    const renew = async (): Promise<LeaseWrite["kind"]> => {
+      const sentAt = reading(clock);
+      const renewed = { durationMs: times.leaseDurationMs, renewTime: microTime(clock.wall()) };
+      const written = await write({ ...claimOf(lease), ...renewed }, lease, requestMs, right.signal);
+      if (written.kind === "written") {
+        lease = written.lease;
+        confirmed = sentAt;
+        if (!right.signal.aborted) armDeadline();
+      }
+      return written.kind;
+    };
     armDeadline();
     signal.addEventListener("abort", onShutdown);
     if (signal.aborted) onShutdown();
@@ -174,22 +188,14 @@ export async function runElection(options: ElectionOptions): Promise<ElectionEnd
     while (!right.signal.aborted) {
       await pause(clock, times.retryMs, right.signal);
       if (right.signal.aborted) break;
-      const sentAt = reading(clock);
-      const claim: LeaseClaim = {
-        ...claimOf(lease),
-        durationMs: times.leaseDurationMs,
-        renewTime: microTime(clock.wall()),
-      };
-      const written = await write(claim, lease, Math.max(1, left()), right.signal);
-      if (written.kind === "written") {
-        lease = written.lease;
-        confirmed = sentAt;
-        if (!right.signal.aborted) armDeadline();
-      } else if (written.kind === "conflict" && !right.signal.aborted) {
-        // Somebody changed the object; perhaps we did, in a renewal whose answer was lost.
-        const read = await readNow(right.signal);
-        if (read.kind === "read" && read.lease?.holder === identity) lease = read.lease;
-        else if (read.kind === "read") lose("taken");
+      if ((await renew()) !== "conflict" || right.signal.aborted) continue;
+      // Somebody changed the object; perhaps we did, in a renewal whose answer was lost.
+      const read = await readNow(right.signal);
+      if (read.kind === "failed") continue;
+      if (read.lease?.holder !== identity) lose("taken");
+      else {
+        lease = read.lease;
+        await renew();
       }
     }
     cancelDeadline();
@@ -233,8 +239,8 @@ export async function runElection(options: ElectionOptions): Promise<ElectionEnd
   }
 
   async function readNow(stop: AbortSignal): Promise<LeaseRead> {
-    const path = pathOf(leaseKind, namespace, name);
-    const answer = await api.request({ method: "GET", path, signal: stop, deadlineMs: times.renewDeadlineMs });
+    const path = pathOf(leases, namespace, name);
+    const answer = await api.request({ method: "GET", path, signal: stop, deadlineMs: requestMs });
     if (answer.kind === "ok") return { kind: "read", lease: readLease(answer.body) };
     if (answer.failure.status === 404) return { kind: "read", lease: undefined };
     if (answer.failure.kind !== "aborted") onEvent({ kind: "failed", failure: answer.failure });
@@ -251,7 +257,7 @@ export async function runElection(options: ElectionOptions): Promise<ElectionEnd
     const value = leaseObject(namespace, name, claim, over);
     const answer = await api.request({
       method: over ? "PUT" : "POST",
-      path: over ? pathOf(leaseKind, namespace, name) : pathOf(leaseKind, namespace),
+      path: over ? pathOf(leases, namespace, name) : pathOf(leases, namespace),
       body: { type: "application/json", value },
       signal: stop,
       deadlineMs,

@@ -1,13 +1,6 @@
 /** The Lease object behind an election, as read and as written. */
-import { isRecord, type Kind, type KubeObject, numberAt, readObject, type StoredObject, textAt } from "./objects.ts";
-
-export const leaseKind: Kind = {
-  group: "coordination.k8s.io",
-  version: "v1",
-  plural: "leases",
-  kind: "Lease",
-  namespaced: true,
-};
+import { leases } from "./kinds.ts";
+import { apiVersionOf, isRecord, type KubeObject, numberAt, readObject, type StoredObject, textAt } from "./objects.ts";
 
 export interface Lease {
   readonly object: StoredObject;
@@ -26,7 +19,7 @@ const longestLeaseMs = 3_600_000;
 
 /** Undefined when it is no stored object; missing fields are empty, as an unheld lease's. */
 export function readLease(value: unknown): Lease | undefined {
-  const object = readObject(leaseKind, value);
+  const object = readObject(leases, value);
   if (!object) return undefined;
   const spec = isRecord(object["spec"]) ? object["spec"] : {};
   return {
@@ -54,8 +47,8 @@ export interface LeaseClaim {
  */
 export function leaseObject(namespace: string, name: string, claim: LeaseClaim, over?: Lease): KubeObject {
   return {
-    apiVersion: `${leaseKind.group}/${leaseKind.version}`,
-    kind: leaseKind.kind,
+    apiVersion: apiVersionOf(leases),
+    kind: leases.kind,
     metadata: over ? over.object.metadata : { name, namespace },
     spec: {
       holderIdentity: claim.holder,

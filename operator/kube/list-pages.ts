@@ -29,8 +29,6 @@ export type Listed =
       /** Where a watch goes on. */
       readonly resourceVersion: string;
       readonly pages: number;
-      /** Entries that were no objects: left out. */
-      readonly unreadable: number;
     }
   | { readonly kind: "failed"; readonly failure: ApiFailure; readonly pages: number };
 
@@ -40,12 +38,14 @@ const mostPages = 10_000;
 /**
  * All pages are of the state at the first one. No resourceVersion is asked for, so that state is the newest that etcd
  * agreed on, never an older one from a cache: a list never goes back in time.
- * Fails with status 410 when the server forgot that state between two pages.
+ * Fails with status 410 when the server forgot that state between two pages, or answers with another one: what
+ * changed between two states would be neither in the list nor in the watch that follows it.
+ * Fails when an entry cannot be read: whoever leaves it out says that the object is gone.
  */
 export async function listPages({ api, selection, pageSize, deadlineMs, signal }: ListOptions): Promise<Listed> {
   const { kind, namespace, labelSelector, fieldSelector } = selection;
   const objects: StoredObject[] = [];
-  let unreadable = 0;
+  let version: string | undefined;
   let token: string | undefined;
   for (let pages = 1; pages <= mostPages; pages++) {
     const answer = await api.request({
@@ -58,16 +58,23 @@ export async function listPages({ api, selection, pageSize, deadlineMs, signal }
     if (answer.kind === "failed") return { ...answer, pages };
     const { body } = answer;
     const metadata = isRecord(body["metadata"]) ? body["metadata"] : {};
-    if (!Array.isArray(body["items"]) || textAt(metadata, "resourceVersion") === "")
-      return { kind: "failed", failure: failure("malformed", "an answer that is no list"), pages };
+    const failed = (message: string): Listed => ({ kind: "failed", failure: failure("malformed", message), pages });
+    const versionHere = textAt(metadata, "resourceVersion");
+    if (!Array.isArray(body["items"]) || versionHere === "") return failed("an answer that is no list");
+    version ??= versionHere;
+    if (version !== versionHere) {
+      const message = `a page of the state at ${versionHere} in a list of the state at ${version}`;
+      return { kind: "failed", failure: { ...failure("malformed", message), status: 410, reason: "Expired" }, pages };
+    }
     for (const item of arrayAt(body, "items")) {
       const object = readObject(kind, item);
-      if (object) objects.push(object);
-      else unreadable++;
+      if (!object) return failed("a list with an entry that is no object");
+      objects.push(object);
     }
-    token = textAt(metadata, "continue") || undefined;
-    if (token === undefined)
-      return { kind: "listed", objects, resourceVersion: textAt(metadata, "resourceVersion"), pages, unreadable };
+    const next = textAt(metadata, "continue") || undefined;
+    if (next === undefined) return { kind: "listed", objects, resourceVersion: version, pages };
+    if (next === token) return failed("a list that goes round in a circle");
+    token = next;
   }
   return { kind: "failed", failure: failure("malformed", `a list of more than ${mostPages} pages`), pages: mostPages };
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { ApiClient } from "./api-client.ts";
+import { type ApiClient, failure } from "./api-client.ts";
 import { systemClock } from "./clock.ts";
 import {
   isOlder,
@@ -97,6 +97,22 @@ describe("list", () => {
     await listWatch.synced;
     expect(listWatch.store.size()).toBe(4);
     expect(sent("list").map(({ query }) => query.get("limit"))).toEqual(["2", "2", null]);
+  });
+
+  test("pages that are too large are halved until they fit", async () => {
+    for (const name of ["a", "b", "c"]) put(world, name, {});
+    const api: ApiClient = {
+      ...world.api,
+      request: async (request) =>
+        Number(request.query?.["limit"]) > 1
+          ? { kind: "failed", failure: failure("too-large", "an answer above the bound") }
+          : world.api.request(request),
+    };
+    const { listWatch, observed } = start({ api, tuning: { pageSize: 5 } });
+    await listWatch.synced;
+    expect(listWatch.store.size()).toBe(3);
+    expect(failuresOf(observed)).toHaveLength(2);
+    expect(sent("list").map(({ query }) => query.get("limit"))).toEqual(["1", "1", "1"]);
   });
 
   test("refresh answers with a list that was begun after it was asked for", async () => {

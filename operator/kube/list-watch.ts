@@ -11,7 +11,7 @@ import { isExpired, type WatchEvent, watchOnce } from "./watch-stream.ts";
 
 /** For metrics and the log; nothing depends on them. */
 export type Observation =
-  | { readonly kind: "listed"; readonly objects: number; readonly pages: number; readonly unreadable: number }
+  | { readonly kind: "listed"; readonly objects: number; readonly pages: number }
   | { readonly kind: "watching"; readonly resourceVersion: string }
   | { readonly kind: "watch-ended" }
   | { readonly kind: "expired"; readonly failure: ApiFailure }
@@ -88,6 +88,8 @@ export function startListWatch(options: ListWatchOptions): ListWatch {
   let failuresHere = 0;
   /** The server forgot a list between its pages: the next comes in one piece. */
   let inOnePiece = false;
+  /** Shrinks while pages are larger than the client takes. */
+  let pageSize = tuning.pageSize;
 
   const emit = (changes: readonly Change[]) => changes.forEach(onChange);
 
@@ -105,12 +107,14 @@ export function startListWatch(options: ListWatchOptions): ListWatch {
     const asked = waiting;
     waiting = [];
     interrupt = new AbortController();
-    const { pageSize, deadlineMs } = tuning;
+    const { deadlineMs } = tuning;
     const listed = await listPages({ api, selection, pageSize: inOnePiece ? 0 : pageSize, deadlineMs, signal });
     if (listed.kind === "failed") {
       waiting = [...asked, ...waiting];
       if (signal.aborted) return;
-      if (isExpired(listed.failure)) inOnePiece = true;
+      if (listed.failure.kind === "too-large" && !inOnePiece) pageSize = Math.max(1, Math.floor(pageSize / 2));
+      // Only for one attempt: what is too much in one piece comes in pages again.
+      inOnePiece = isExpired(listed.failure);
       // A refresh does not cut this wait short: whoever asks is waiting for the server to recover, too.
       interrupt = new AbortController();
       return fail("list", listed.failure);
@@ -119,7 +123,7 @@ export function startListWatch(options: ListWatchOptions): ListWatch {
     failuresHere = 0;
     position = waiting.length > 0 ? undefined : listed.resourceVersion;
     emit(store.replace(listed.objects));
-    onObservation({ kind: "listed", objects: store.size(), pages: listed.pages, unreadable: listed.unreadable });
+    onObservation({ kind: "listed", objects: store.size(), pages: listed.pages });
     for (const one of asked) one.resolve("synced");
   }
 

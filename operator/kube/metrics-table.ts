@@ -21,6 +21,12 @@ export const metricTable = {
     help: "Time of one run for one object: done, look again later, or failed and tried again.",
     buckets: workBuckets,
   },
+  operator_reconcile_longest_running_seconds: {
+    type: "gauge",
+    labels: {},
+    unit: "seconds",
+    help: "Age of the oldest run that has not ended. Above ten minutes /healthz fails.",
+  },
   operator_queue_wait_seconds: {
     type: "histogram",
     labels: {},
@@ -49,7 +55,7 @@ export const metricTable = {
     type: "counter",
     labels: {
       during: ["list", "watch", "election"],
-      kind: ["unreachable", "timeout", "malformed", "too-large", "refused"],
+      error: ["unreachable", "timeout", "malformed", "too-large", "refused"],
     },
     unit: "events",
     help: "Requests to the API server that failed.",

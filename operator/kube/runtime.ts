@@ -4,7 +4,7 @@
  */
 import type { ApiClient } from "./api-client.ts";
 import { createWriter, type Writer } from "./apply.ts";
-import { type Clock, pause } from "./clock.ts";
+import { aborted, type Clock, pause } from "./clock.ts";
 import { createEventRecorder, type EventRecorder } from "./events.ts";
 import { type ElectionEvent, type ElectionTimes, type Leadership, runElection } from "./leader-election.ts";
 import type { ListWatchTuning, Observation } from "./list-watch.ts";
@@ -66,6 +66,9 @@ export interface Controller {
   readonly ready: () => string;
 }
 
+/** Every request has a deadline of less than a minute: what runs for so long is a bug that only a restart ends. */
+const longestRunMs = 600_000;
+
 /** Starts at once; `done` rejects with what `reconcile` threw. */
 export function runController(options: ControllerOptions): Controller {
   const { api, clock, random, metrics, signal, concurrency = 4, graceMs = 20_000 } = options;
@@ -101,7 +104,8 @@ export function runController(options: ControllerOptions): Controller {
   const watched = startWatched({
     ...options,
     signal: halt.signal,
-    onKey: queue.add,
+    // A term begins with every key there is: who does not lead has nothing to remember.
+    onKey: (key) => term && queue.add(key),
     onObservation: (kind, observation) => {
       observeCollection(metrics, kind, observation);
       onObservation({ about: "collection", kind, observation });
@@ -122,8 +126,9 @@ export function runController(options: ControllerOptions): Controller {
     for (const key of watched.keys()) queue.add(key);
     queue.start();
     await aborted(right);
-    await queue.halt();
+    const halted = queue.halt();
     term = undefined;
+    await halted;
   }
 
   async function elect(): Promise<ControllerEnd> {
@@ -174,16 +179,9 @@ export function runController(options: ControllerOptions): Controller {
   return {
     done: run(),
     wake: queue.add,
-    alive: () => fault,
+    alive: () => fault || (queue.longestMs() > longestRunMs ? `a run has not ended for ${longestRunMs / 1_000} s` : ""),
     ready: () => (watched.isSynced() ? "" : "the stores are being filled"),
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener("abort", () => resolve(), { once: true });
-  return promise;
 }
 
 function readBeforeScrape(metrics: Metrics, queue: WorkQueue, events: EventRecorder, countObjects: () => void): void {
@@ -192,6 +190,7 @@ function readBeforeScrape(metrics: Metrics, queue: WorkQueue, events: EventRecor
     metrics.set("operator_queue_depth", {}, queue.depth());
     metrics.set("operator_queue_running", {}, queue.running());
     metrics.set("operator_queue_delayed", {}, queue.delayed());
+    metrics.set("operator_reconcile_longest_running_seconds", {}, queue.longestMs() / 1_000);
     metrics.count("operator_events_dropped_total", {}, events.dropped() - dropped);
     dropped = events.dropped();
     countObjects();
@@ -210,7 +209,10 @@ function observeCollection(metrics: Metrics, { kind }: Kind, observation: Observ
       return metrics.count("operator_watch_restarts_total", { kind, why: "expired" });
     case "failed":
       if (observation.during === "watch") metrics.count("operator_watch_restarts_total", { kind, why: "failed" });
-      return metrics.count("operator_api_errors_total", { during: observation.during, kind: observation.failure.kind });
+      return metrics.count("operator_api_errors_total", {
+        during: observation.during,
+        error: observation.failure.kind,
+      });
   }
 }
 
@@ -225,6 +227,6 @@ function observeElection(metrics: Metrics, event: ElectionEvent): void {
     case "following":
       return;
     case "failed":
-      return metrics.count("operator_api_errors_total", { during: "election", kind: event.failure.kind });
+      return metrics.count("operator_api_errors_total", { during: "election", error: event.failure.kind });
   }
 }

@@ -30,12 +30,13 @@ export interface MutableStore extends Store {
 }
 
 export function createStore(): MutableStore {
-  let objects = new Map<ObjectKey, StoredObject>();
+  const objects = new Map<ObjectKey, StoredObject>();
 
   function put(object: StoredObject): readonly Change[] {
     const key = keyOf(object);
     const changes = difference(key, objects.get(key), object);
-    objects.set(key, object);
+    // Without a change the object that was handed out before stays: equal states are one object.
+    if (changes.length > 0) objects.set(key, object);
     return changes;
   }
 
@@ -56,8 +57,8 @@ export function createStore(): MutableStore {
       const changes = [...objects]
         .filter(([key]) => !next.has(key))
         .map(([key, object]): Change => ({ kind: "deleted", key, object }));
-      for (const [key, object] of next) changes.push(...difference(key, objects.get(key), object));
-      objects = next;
+      for (const key of [...objects.keys()]) if (!next.has(key)) objects.delete(key);
+      for (const object of next.values()) changes.push(...put(object));
       return changes;
     },
   };

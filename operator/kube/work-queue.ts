@@ -46,13 +46,18 @@ export interface WorkQueue {
   readonly addAfter: (key: string, milliseconds: number) => void;
   /** Starts, or starts again after `halt`. */
   readonly start: () => void;
-  /** Starts nothing more and aborts the signal of what runs; resolves when nothing runs any more. Keys are kept. */
+  /**
+   * Starts nothing more, aborts the signal of what runs and forgets every key; resolves when nothing runs any more.
+   * Whoever starts again adds what there is then.
+   */
   readonly halt: () => Promise<void>;
   /** Starts nothing more; resolves when what runs has ended by itself. Later adds are ignored. */
   readonly drain: () => Promise<void>;
   /** Keys ready to be worked on. */
   readonly depth: () => number;
   readonly running: () => number;
+  /** How long the oldest run has been going on, in milliseconds; 0 when nothing runs. */
+  readonly longestMs: () => number;
   /** Keys with a wish for later. */
   readonly delayed: () => number;
   /** Rejects with the first exception of `work`. Never resolves. */
@@ -66,7 +71,8 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const bucket = createTokenBucket(clock, limits.retries);
   /** Ready, in order, with the time each came. Disjoint from `processing`. */
   const ready = new Map<string, number>();
-  const processing = new Set<string>();
+  /** With the time each run began. */
+  const processing = new Map<string, number>();
   /** Added while processing: ready again afterwards. */
   const dirty = new Set<string>();
   const wishes = new Map<string, { readonly due: number; readonly cancel: () => void }>();
@@ -75,6 +81,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   // An owner that does not look at `failed` gets an unhandled rejection instead: no exception is lost.
   let state: "stopped" | "started" | "draining" = "stopped";
   let runs = new AbortController();
+  /** One for all who wait for the last run to end. */
   let idle: PromiseWithResolvers<void> | undefined;
 
   function add(key: string): void {
@@ -102,8 +109,9 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     for (const [key, since] of ready) {
       if (state !== "started" || processing.size >= concurrency) return;
       ready.delete(key);
-      processing.add(key);
-      onStarted(key, clock.monotonic() - since);
+      const now = clock.monotonic();
+      processing.set(key, now);
+      onStarted(key, now - since);
       run(key).catch(crash.reject);
     }
   }
@@ -114,18 +122,20 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     try {
       const outcome = await work(key, signal);
       onEnded(key, outcome, clock.monotonic() - startedAt);
-      settle(key, outcome, signal.aborted);
+      // What was cut short says nothing about the key.
+      if (!signal.aborted) settle(key, outcome);
     } finally {
       processing.delete(key);
-      if (dirty.delete(key) && state !== "draining") ready.set(key, clock.monotonic());
-      if (processing.size === 0) idle?.resolve();
+      if (dirty.delete(key)) ready.set(key, clock.monotonic());
+      if (processing.size === 0) {
+        idle?.resolve();
+        idle = undefined;
+      }
       dispatch();
     }
   }
 
-  function settle(key: string, outcome: Outcome, halted: boolean): void {
-    // What was cut short says nothing about the key: it is tried again when the queue starts again.
-    if (halted) return void dirty.add(key);
+  function settle(key: string, outcome: Outcome): void {
     switch (outcome.kind) {
       case "done":
         return void failures.delete(key);
@@ -141,9 +151,15 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     }
   }
 
-  function settled(): Promise<void> {
+  /** Forgets all keys; resolves when the last run has ended. */
+  function empty(): Promise<void> {
+    for (const { cancel } of wishes.values()) cancel();
+    wishes.clear();
+    ready.clear();
+    dirty.clear();
+    failures.clear();
     if (processing.size === 0) return Promise.resolve();
-    idle = Promise.withResolvers<void>();
+    idle ??= Promise.withResolvers<void>();
     return idle.promise;
   }
 
@@ -159,18 +175,18 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     halt() {
       if (state === "started") state = "stopped";
       runs.abort();
-      return settled();
+      return empty();
     },
     drain() {
       state = "draining";
-      for (const { cancel } of wishes.values()) cancel();
-      wishes.clear();
-      ready.clear();
-      dirty.clear();
-      return settled();
+      return empty();
     },
     depth: () => ready.size,
     running: () => processing.size,
+    longestMs: () => {
+      const [oldest] = processing.values();
+      return oldest === undefined ? 0 : clock.monotonic() - oldest;
+    },
     delayed: () => wishes.size,
     failed: crash.promise,
   };

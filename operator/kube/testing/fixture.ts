@@ -1,13 +1,13 @@
 /** What most tests here start from: a server, a client of it, and names for things. */
 import { type ApiClient, createApiClient } from "../api-client.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import type { Kind, KubeObject } from "../objects.ts";
+import type { KubeObject } from "../objects.ts";
 import { type FaultyServer, startFaultyServer } from "./faulty-server.ts";
 import type { JsonObject } from "./field-ownership.ts";
 import type { ObjectPath } from "./object-base.ts";
 
 /** Config maps: the simplest kind. */
-export const configMaps: Kind = { group: "", version: "v1", plural: "configmaps", kind: "ConfigMap", namespaced: true };
+export { configMaps } from "../kinds.ts";
 
 export interface Fixture {
   readonly server: FaultyServer;

@@ -1,0 +1,94 @@
+/** Asks a process over HTTP whether it is ready, or alive. */
+import { Agent, get } from "node:http";
+import type { Clock } from "../../kube/clock.ts";
+import type { ProbeSpec } from "./pod-spec.ts";
+
+export interface ProbeOptions {
+  readonly probe: ProbeSpec;
+  readonly port: number;
+  readonly clock: Clock;
+  /** Until the first change of the verdict, ask this often at least, ms. */
+  readonly eagerMs?: number;
+  readonly initially: boolean;
+  /** Called when the verdict changes. `why`: what the last answer said, for people. */
+  readonly onVerdict: (passes: boolean, why: string) => void;
+}
+
+export interface Probe {
+  readonly stop: () => void;
+}
+
+interface Reply {
+  readonly passes: boolean;
+  readonly why: string;
+}
+
+const mostWords = 200;
+
+/** The verdict follows `successThreshold` or `failureThreshold` equal answers in a row. */
+export function startProbe(options: ProbeOptions): Probe {
+  const { probe, port, clock, initially, onVerdict, eagerMs = 200 } = options;
+  // A connection a probe would be a storm of its own on 127.0.0.1.
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  let verdict = initially;
+  let row = 0;
+  let last: boolean | undefined;
+  // Only a process that is waited for is asked more often than its period says.
+  let settled = initially;
+  let stopped = false;
+  let cancel = clock.after(probe.initialDelaySeconds * 1_000, ask);
+
+  function ask(): void {
+    void askOnce(probe, port, agent).then(({ passes, why }) => {
+      if (stopped) return;
+      row = passes === last ? row + 1 : 1;
+      last = passes;
+      if (passes !== verdict && row >= (passes ? probe.successThreshold : probe.failureThreshold)) {
+        verdict = passes;
+        settled = true;
+        onVerdict(passes, why);
+      }
+      if (stopped) return;
+      const period = probe.periodSeconds * 1_000;
+      cancel = clock.after(settled ? period : Math.min(eagerMs, period), ask);
+    });
+  }
+
+  return {
+    stop() {
+      stopped = true;
+      cancel();
+      agent.destroy();
+    },
+  };
+}
+
+function askOnce({ httpGet, timeoutSeconds }: ProbeSpec, port: number, agent: Agent): Promise<Reply> {
+  const { promise, resolve } = Promise.withResolvers<Reply>();
+  const request = get({ host: "127.0.0.1", port, path: httpGet.path, agent, timeout: timeoutSeconds * 1_000 });
+  const patience = setTimeout(
+    () => request.destroy(new Error(`no answer in ${timeoutSeconds} s`)),
+    timeoutSeconds * 1_000,
+  );
+  const settle = (reply: Reply) => {
+    clearTimeout(patience);
+    resolve(reply);
+  };
+  request.once("error", ({ message }) => settle({ passes: false, why: message }));
+  request.once("response", (response) => {
+    const status = response.statusCode ?? 0;
+    let words = "";
+    response.setEncoding("utf8");
+    response.on("data", (text: string) => {
+      words = (words + text).slice(0, mostWords);
+    });
+    response.once("error", ({ message }) => settle({ passes: false, why: message }));
+    response.once("end", () =>
+      settle({
+        passes: status >= 200 && status < 400,
+        why: `status ${status}${words === "" ? "" : `: ${words.trim()}`}`,
+      }),
+    );
+  });
+  return promise;
+}

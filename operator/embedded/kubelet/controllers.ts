@@ -221,9 +221,14 @@ export function createControllers(options: ControllersOptions): Controllers {
     const choice = schedule(plan, objects.list(nodeKind), (node) => onNode.get(node)?.length ?? 0);
     if (choice.kind === "unschedulable") return choice;
     const bound = await writes.merge(podKind, pod, { spec: { nodeName: choice.name } });
-    return bound.kind === "refused" || bound.kind === "unavailable"
-      ? { kind: "unschedulable", message: bound.message }
-      : { kind: "asked" };
+    switch (bound.kind) {
+      case "refused":
+        return { kind: "unschedulable", message: bound.message };
+      case "unavailable":
+        return bound;
+      default:
+        return { kind: "asked" };
+    }
   }
 
   return {

@@ -35,7 +35,9 @@ export type Placement =
   | { readonly kind: "placed" }
   /** It got one now; the API says so next. */
   | { readonly kind: "asked" }
-  | { readonly kind: "unschedulable"; readonly message: string };
+  | { readonly kind: "unschedulable"; readonly message: string }
+  /** The API did not take it: try again. */
+  | { readonly kind: "unavailable"; readonly message: string };
 
 export interface PodsOptions {
   readonly world: World;
@@ -63,6 +65,7 @@ export interface Pods {
 const orphanGraceMs = 2_000;
 /** A bundle may be built meanwhile. */
 const imageRetryMs = 5_000;
+const placeRetryMs = 1_000;
 
 export function createPods(options: PodsOptions): Pods {
   const { world, runtime, images, layout, writes, clock, onDue, backoff = defaultBackoff } = options;
@@ -162,8 +165,9 @@ export function createPods(options: PodsOptions): Pods {
     }
 
     const placed = await world.place(pod, plan);
-    run.unscheduled = placed.kind === "unschedulable" ? placed.message : placed.kind === "asked" ? "being placed" : "";
-    if (placed.kind !== "placed") return wait(run, "ContainerCreating", "it has no node yet");
+    run.unscheduled = placed.kind === "placed" ? "" : placed.kind === "asked" ? "being placed" : placed.message;
+    if (placed.kind !== "placed")
+      return wait(run, "ContainerCreating", "it has no node yet", placed.kind === "unavailable" ? placeRetryMs : 0);
     if (!alone) return wait(run, "ContainerCreating", "an earlier pod of this name is still ending");
     if (run.crashedAt !== undefined) {
       const total = backoffDelay(backoff, run.failures);

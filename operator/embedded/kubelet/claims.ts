@@ -18,9 +18,9 @@ export const markerFile = ".volume-claim";
 export type ClaimState =
   | { readonly kind: "bound" }
   /** With a sentence for people. */
-  | { readonly kind: "lost"; readonly message: string }
-  | { readonly kind: "refused"; readonly message: string };
+  | { readonly kind: "lost"; readonly message: string };
 
+/** Of claims whose names are safe in paths. */
 export interface Claims {
   /** Makes the claim's directory if it never had one; looks at it if it had. */
   readonly settle: (claim: StoredObject) => ClaimState;
@@ -113,9 +113,7 @@ export function createClaims({ layout, clock, onHint, pollMs = 2_000 }: ClaimsOp
   }
 
   function settle(claim: StoredObject): ClaimState {
-    const { name, namespace, uid } = claim.metadata;
-    const unsafe = [name, namespace ?? ""].find((part) => !isSafeName(part));
-    if (unsafe !== undefined) return { kind: "refused", message: `"${unsafe}" cannot be part of a path` };
+    const { uid } = claim.metadata;
     const key = keyOf(claim);
     const directory = layout.volumeOf(claim);
     const phase = textAt(claim["status"], "phase");
@@ -133,13 +131,13 @@ export function createClaims({ layout, clock, onHint, pollMs = 2_000 }: ClaimsOp
     settle,
     use(claim) {
       if (claim.metadata.deletionTimestamp !== undefined) return unusable(claim, "it is being deleted");
+      if (!isSafeName(claim.metadata.name)) return unusable(claim, "its name cannot be part of a path");
       const state = settle(claim);
-      if (state.kind !== "bound") return unusable(claim, state.message, state.kind === "lost");
+      if (state.kind !== "bound") return unusable(claim, state.message, true);
       return { kind: "bound", key: keyOf(claim), directory: layout.volumeOf(claim) };
     },
     async destroy(claim) {
       const key = keyOf(claim);
-      if (!isSafeName(claim.metadata.name)) return;
       bound.delete(key);
       watchFolders();
       const directory = layout.volumeOf(claim);

@@ -29,7 +29,7 @@ import { budgetStatus } from "./budgets.ts";
 import type { Claims } from "./claims.ts";
 import { planDeployment } from "./deployments.ts";
 import { timestamp } from "./exit.ts";
-import { hasLabels, label, swarmOf } from "./labels.ts";
+import { hasLabels, isSafeName, label, swarmOf } from "./labels.ts";
 import type { ClaimResult } from "./mounts.ts";
 import { nodeStatus, nodesOf } from "./nodes.ts";
 import { type PodPlan, portOf, readPod, referencesOf } from "./pod-spec.ts";
@@ -98,14 +98,18 @@ export function createControllers(options: ControllersOptions): Controllers {
   async function claim(key: ObjectKey): Promise<Outcome> {
     const found = objects.get(persistentVolumeClaims, key);
     if (!found) return done;
-    const { deletionTimestamp, finalizers = [], namespace } = found.metadata;
+    const { deletionTimestamp, finalizers = [], namespace, name } = found.metadata;
+    if (!isSafeName(name)) {
+      onProblem(`persistentvolumeclaim "${name}" cannot be part of a path`);
+      return done;
+    }
     if (deletionTimestamp !== undefined) {
       const used = inNamespace(podKind, namespace).some(
         (pod) => referencesOf(pod).claims.includes(key) && !isOver(pod["status"]),
       );
       if (used || isHeld(key) || !finalizers.includes(claimFinalizer)) return done;
       await claims.destroy(found);
-      for (const use of ports.uses().keys()) if (use.split(" ").includes(found.metadata.name)) ports.release(use);
+      for (const use of ports.uses().keys()) if (use.split(" ").includes(name)) ports.release(use);
       const freed = await writer.setFinalizer(persistentVolumeClaims, found, claimFinalizer, false);
       return freed.kind === "unavailable" || freed.kind === "conflict" ? { kind: "retry" } : done;
     }
@@ -115,10 +119,6 @@ export function createControllers(options: ControllersOptions): Controllers {
       if (kept.kind !== "applied" && kept.kind !== "unchanged") return done;
     }
     const state = claims.settle(found);
-    if (state.kind === "refused") {
-      onProblem(`persistentvolumeclaim ${key}: ${state.message}`);
-      return done;
-    }
     if (state.kind === "lost" && textAt(found["status"], "phase") !== "Lost") {
       onProblem(`the volume ${key} is lost: ${state.message}`);
       onLost(key);

@@ -87,7 +87,8 @@ describe("a pod", () => {
     await world.member("quick-a", { container: { livenessProbe } });
     await world.until(pods, "quick-a", ready);
     writeFileSync(join(volume("quick-a"), "sick"), "");
-    await world.until(pods, "quick-a", (pod) => container(pod)?.restartCount === 1);
+    const pod = await world.until(pods, "quick-a", (found) => container(found)?.restartCount === 1);
+    expect(container(pod)?.lastState).toHaveProperty("terminated.message", "ended by SIGKILL");
   });
 
   test("stays as an object until its finalizers go, and says first how it ended", async () => {

@@ -83,10 +83,12 @@ const about = {
 
 /** Objects worked on at a time: what takes time is the API. */
 const concurrency = 16;
+const mostRemembered = 256;
 
 /** Ends what an earlier kubelet left, fills its stores and starts. Rejects when leftovers cannot be ended. */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
-  const { api, clock, random, directory, namespaces, programs, ports, links, onProblem } = options;
+  const { api, clock, random, directory, namespaces, programs, ports, links } = options;
+  const onProblem = sayOnce(options.onProblem);
   const layout = kubeletLayout(directory);
   const leftovers = await endLeftovers(layout.run);
   if (leftovers.length > 0) onProblem(`ended what an earlier start left: ${leftovers.join(", ")}`);
@@ -240,6 +242,17 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       stop.abort();
       await Promise.all([drained, watched.done]);
     },
+  };
+}
+
+/** What is tried again and again fails with the same words. */
+function sayOnce(say: (message: string) => void): (message: string) => void {
+  const said = new Set<string>();
+  return (message) => {
+    if (said.has(message)) return;
+    if (said.size >= mostRemembered) said.clear();
+    said.add(message);
+    say(message);
   };
 }
 

@@ -36,7 +36,9 @@ export function startProbe(options: ProbeOptions): Probe {
   // Only a process that is waited for is asked more often than its period says.
   let settled = initially;
   let stopped = false;
-  let cancel = clock.after(probe.initialDelaySeconds * 1_000, ask);
+  // A process that has just begun is not ready, and not dead either.
+  const patience = probe.initialDelaySeconds + (initially ? probe.periodSeconds : 0);
+  let cancel = clock.after(patience * 1_000, ask);
 
   function ask(): void {
     void askOnce(probe, port, agent).then(({ passes, why }) => {

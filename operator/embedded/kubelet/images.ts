@@ -35,7 +35,7 @@ export function createImageStore({ bundles, programs }: ImageOptions): ImageStor
   const checked = new Set<string>();
 
   function ofSources(container: string): ImageResult {
-    const program = programs[container];
+    const program = Object.hasOwn(programs, container) ? programs[container] : undefined;
     return program === undefined
       ? absent("InvalidImageName", `there is no program for a container named ${container}: give it an image`)
       : { kind: "found", program, id: "sources" };

@@ -39,7 +39,7 @@ export async function* readLog(file: string, options: LogOptions): AsyncGenerato
       yield piece;
     }
     if (!follow) return;
-    if ((await sizeOf(file)) === position) await change(file, signal);
+    await change(file, position, signal);
   }
 }
 
@@ -98,8 +98,8 @@ async function sizeOf(file: string): Promise<number> {
   return (await stat(file).catch(() => undefined))?.size ?? 0;
 }
 
-/** Resolves when the file may have changed. */
-function change(file: string, signal: AbortSignal): Promise<void> {
+/** Resolves when the file may have another size. */
+function change(file: string, size: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let watcher: FSWatcher | undefined;
   const timer = setTimeout(resolve, pollMs);
@@ -111,6 +111,10 @@ function change(file: string, signal: AbortSignal): Promise<void> {
   }
   const stop = () => resolve();
   signal.addEventListener("abort", stop, { once: true });
+  // What happened before the watch began is not told by it.
+  void sizeOf(file).then((now) => {
+    if (now !== size || signal.aborted) resolve();
+  });
   return promise.finally(() => {
     signal.removeEventListener("abort", stop);
     clearTimeout(timer);

@@ -1,0 +1,58 @@
+import { connect } from "node:net";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { configMaps, pods } from "../../kube/kinds.ts";
+import { linkUse } from "./controllers.ts";
+import { createTestWorld, type TestWorld } from "./testing/world.ts";
+
+let world: TestWorld;
+beforeEach(async () => {
+  world = await createTestWorld();
+});
+afterEach(() => world[Symbol.asyncDispose]());
+
+/** What a caller of the link gets: the address of nobody, an answer, or a closed door. */
+async function dial(from: string, to: string): Promise<string> {
+  const socket = connect({ host: "127.0.0.1", port: world.ports.port(linkUse(from, to)) });
+  const { promise, resolve } = Promise.withResolvers<string>();
+  socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""));
+  socket.on("data", (bytes) => resolve(bytes.toString("latin1").split("\r\n")[0] ?? ""));
+  socket.on("close", () => resolve("closed"));
+  socket.write("GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n");
+  return promise.finally(() => socket.destroy());
+}
+
+test("each pair of members has a link each way, with the weather that the API asks for", async () => {
+  await world.start();
+  // The program of these tests serves its port of metrics: peers talk to that here.
+  const sharePort = (name: string) => {
+    const port = world.ports.port(`${name} metrics`);
+    return {
+      ports: [
+        { name: "p2p", containerPort: port },
+        { name: "metrics", containerPort: port },
+      ],
+    };
+  };
+  const names = ["quick-a", "quick-b"];
+  for (const name of names) await world.member(name, { container: sharePort(name) });
+  await expect.poll(() => dial("quick-a", "quick-b")).toBe("HTTP/1.1 200 OK");
+  await expect.poll(() => dial("quick-b", "quick-a")).toBe("HTTP/1.1 200 OK");
+
+  world.put(configMaps, {
+    metadata: { name: "quick-links" },
+    data: { "a.quick-b": "cut", "eu-west.any": "delay=1ms", b: "?" },
+  });
+  await expect.poll(() => world.links.weather("quick-a", "quick-b").cut).toBe(true);
+  expect(world.links.weather("quick-b", "quick-a")).toEqual({ cut: false, delayMs: 1, bytesPerSecond: 0 });
+  const before = world.links.sent("quick-a", "quick-b");
+  expect(await dial("quick-a", "quick-b")).toMatch(/closed|ECONNRESET/);
+  expect(world.links.sent("quick-a", "quick-b")).toBe(before);
+  await expect.poll(() => world.problems.join()).toContain('configmap quick-links: "b" is no pair: write from.to');
+
+  world.remove(configMaps, "quick-links");
+  await expect.poll(() => dial("quick-a", "quick-b")).toBe("HTTP/1.1 200 OK");
+
+  world.remove(pods, "quick-b");
+  await world.until(pods, "quick-b", (pod) => pod === undefined);
+  await expect.poll(() => dial("quick-a", "quick-b")).toBe("ECONNREFUSED");
+});

@@ -14,9 +14,14 @@ export interface TakenPort {
   readonly use: string;
 }
 
+/** All ports are given out. Not a bug: somebody asked for more than a machine has. */
+export class NoPortsLeft extends Error {
+  readonly code = "ENOPORTS";
+}
+
 export interface PortBook {
   readonly base: number;
-  /** The port for a use, such as `quickstart-eu-west-0-g1 rpc`. The first call gives it out. Throws when none is left. */
+  /** The port for a use, such as `quickstart-eu-west-0-g1 rpc`. The first call gives it out. Throws `NoPortsLeft`. */
   readonly port: (use: string) => number;
   /** The use is over: its port may be given to another. */
   readonly release: (use: string) => void;
@@ -75,7 +80,7 @@ export function openPortBook({ file, base, fixed = {} }: PortBookOptions): PortB
       cursor = cursor + 1 < end ? cursor + 1 : base;
       if (!inUse.has(candidate)) return candidate;
     }
-    throw new Error(`all ports from ${base} to ${end - 1} are given out`);
+    throw new NoPortsLeft(`all ports from ${base} to ${end - 1} are given out`);
   }
 
   return {

@@ -35,6 +35,7 @@ import { kubeletLayout } from "./layout.ts";
 import { type LogOptions, readLog } from "./logs.ts";
 import { referencesOf } from "./pod-spec.ts";
 import { createPods } from "./pods.ts";
+import { troubleOf } from "./trouble.ts";
 import { createWrites } from "./writes.ts";
 
 export interface KubeletOptions {
@@ -201,7 +202,19 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     ];
   }
 
+  /** What the machine refuses is tried again, and does not end the world. */
   async function work(key: string): Promise<Outcome> {
+    try {
+      return await workOn(key);
+    } catch (error) {
+      const trouble = troubleOf(error);
+      if (trouble === undefined) throw error;
+      onProblem(`${key}: ${trouble}`);
+      return { kind: "retry" };
+    }
+  }
+
+  async function workOn(key: string): Promise<Outcome> {
     const at = key.indexOf(" ");
     const what = at < 0 ? key : key.slice(0, at);
     const which = key.slice(at + 1);

@@ -119,6 +119,13 @@ describe("the files of a pod", () => {
     expect(readPod(podOf({ volumeMounts: [{ name: "config", mountPath }] }))).toMatchObject({ kind: "invalid" });
   });
 
+  test("are never mounted inside one another", () => {
+    const nested = [...mounts, { name: "key", mountPath: "/etc/validator/key" }];
+    expect(readPod(podOf({ volumeMounts: nested }))).toMatchObject({
+      message: "spec.containers.0.volumeMounts: /etc/validator/key is inside another mount",
+    });
+  });
+
   test("a spec of any shape is read or refused with a sentence", () => {
     fc.assert(
       fc.property(fc.object({ key: fc.constantFrom("containers", "volumes", "name", "args", "env", "x") }), (spec) => {

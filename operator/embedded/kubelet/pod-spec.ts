@@ -115,6 +115,10 @@ function parse(pod: StoredObject): PodReading {
       kind: "invalid",
       message: `spec.volumes: ${unknown.name} must be a persistentVolumeClaim, a configMap, a secret or an emptyDir`,
     };
+  const paths = containers[0]!.volumeMounts.map(({ mountPath: at }) => at);
+  const inner = paths.find((at) => paths.some((other) => at !== other && at.startsWith(`${other}/`)));
+  if (inner !== undefined)
+    return { kind: "invalid", message: `spec.containers.0.volumeMounts: ${inner} is inside another mount` };
   return {
     kind: "pod",
     plan: { ...rest, container: containers[0]!, graceMs: terminationGracePeriodSeconds * 1_000 },

@@ -19,6 +19,7 @@ import { type ClaimResult, clearPod, mount, preparePod, type Sources } from "./m
 import { deletionGraceMs, type PodPlan, readPod, referencesOf } from "./pod-spec.ts";
 import { isOver, podStatus } from "./pod-status.ts";
 import { adoptRun, type Run } from "./run.ts";
+import { troubleOf } from "./trouble.ts";
 import type { Writes } from "./writes.ts";
 
 /** What pods are made from, as the API has it now. */
@@ -66,6 +67,7 @@ const orphanGraceMs = 2_000;
 /** A bundle may be built meanwhile. */
 const imageRetryMs = 5_000;
 const placeRetryMs = 1_000;
+const troubleRetryMs = 5_000;
 
 export function createPods(options: PodsOptions): Pods {
   const { world, runtime, images, layout, writes, clock, onDue, backoff = defaultBackoff } = options;
@@ -133,7 +135,7 @@ export function createPods(options: PodsOptions): Pods {
     const run = runs.get(pod.metadata.uid) ?? adoptRun(pod, layout.logOf(pod));
     runs.set(run.uid, run);
 
-    const afterMs = deleting || isFinal(run) ? 0 : await advance(pod, run, alone);
+    const afterMs = deleting || isFinal(run) ? 0 : await tryAdvance(pod, run, alone);
     if (deleting) end(run, graceOf(pod));
     const told = await tell(pod, run);
     if (told !== "told") return { kind: told === "gone" ? "done" : "retry" };
@@ -148,6 +150,19 @@ export function createPods(options: PodsOptions): Pods {
     if (removed.kind === "unavailable") return { kind: "retry" };
     run.removed = true;
     return { kind: "done" };
+  }
+
+  /** A machine that refuses (no space, no files) makes the pod wait and say why. */
+  async function tryAdvance(pod: StoredObject, run: Run, alone: boolean): Promise<number> {
+    try {
+      return await advance(pod, run, alone);
+    } catch (error) {
+      const trouble = troubleOf(error);
+      if (trouble === undefined) throw error;
+      if (run.state.kind === "running" && run.state.pid === 0)
+        run.state = { kind: "waiting", reason: "RunContainerError", message: trouble };
+      return wait(run, "RunContainerError", trouble, troubleRetryMs);
+    }
   }
 
   /** One step towards running. Returns when to look again, ms; 0: when something changes. */

@@ -10,7 +10,10 @@ export interface ProbeOptions {
   /** Until the first change of the verdict, ask this often at least, ms. */
   readonly eagerMs?: number;
   readonly initially: boolean;
-  /** Called when the verdict changes. `why`: what the last answer said, for people. */
+  /**
+   * Called when the verdict changes. `why`: what the last answer said, for people. Called again while it fails and
+   * its words change, seldom: they may hold numbers that grow.
+   */
   readonly onVerdict: (passes: boolean, why: string) => void;
 }
 
@@ -20,10 +23,13 @@ export interface Probe {
 
 interface Reply {
   readonly passes: boolean;
+  /** False: nobody listens, as before a process is up. */
+  readonly answered: boolean;
   readonly why: string;
 }
 
 const mostWords = 200;
+const newWordsMs = 5_000;
 
 /** The verdict follows `successThreshold` or `failureThreshold` equal answers in a row. */
 export function startProbe(options: ProbeOptions): Probe {
@@ -35,25 +41,40 @@ export function startProbe(options: ProbeOptions): Probe {
   let last: boolean | undefined;
   // Only a process that is waited for is asked more often than its period says.
   let settled = initially;
+  let told = "";
+  let toldAt = Number.NEGATIVE_INFINITY;
   let stopped = false;
   // A process that has just begun is not ready, and not dead either.
   const patience = probe.initialDelaySeconds + (initially ? probe.periodSeconds : 0);
   let cancel = clock.after(patience * 1_000, ask);
 
   function ask(): void {
-    void askOnce(probe, port, agent).then(({ passes, why }) => {
+    void askOnce(probe, port, agent).then(({ passes, answered, why }) => {
       if (stopped) return;
       row = passes === last ? row + 1 : 1;
       last = passes;
       if (passes !== verdict && row >= (passes ? probe.successThreshold : probe.failureThreshold)) {
         verdict = passes;
         settled = true;
-        onVerdict(passes, why);
-      }
+        tell(why);
+      } else if (
+        !passes &&
+        !verdict &&
+        (answered || settled) &&
+        why !== told &&
+        clock.monotonic() - toldAt >= newWordsMs
+      )
+        tell(why);
       if (stopped) return;
       const period = probe.periodSeconds * 1_000;
       cancel = clock.after(settled ? period : Math.min(eagerMs, period), ask);
     });
+  }
+
+  function tell(why: string): void {
+    told = why;
+    toldAt = clock.monotonic();
+    onVerdict(verdict, why);
   }
 
   return {
@@ -76,7 +97,7 @@ function askOnce({ httpGet, timeoutSeconds }: ProbeSpec, port: number, agent: Ag
     clearTimeout(patience);
     resolve(reply);
   };
-  request.once("error", ({ message }) => settle({ passes: false, why: message }));
+  request.once("error", ({ message }) => settle({ passes: false, answered: false, why: message }));
   request.once("response", (response) => {
     const status = response.statusCode ?? 0;
     let words = "";
@@ -84,10 +105,11 @@ function askOnce({ httpGet, timeoutSeconds }: ProbeSpec, port: number, agent: Ag
     response.on("data", (text: string) => {
       words = (words + text).slice(0, mostWords);
     });
-    response.once("error", ({ message }) => settle({ passes: false, why: message }));
+    response.once("error", ({ message }) => settle({ passes: false, answered: false, why: message }));
     response.once("end", () =>
       settle({
         passes: status >= 200 && status < 400,
+        answered: true,
         why: `status ${status}${words === "" ? "" : `: ${words.trim()}`}`,
       }),
     );

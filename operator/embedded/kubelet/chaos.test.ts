@@ -52,7 +52,8 @@ async function live(
   const folder = join(world.directory, "quick", "volumes");
   const lost = new Map<string, number>();
   let kubelet: Kubelet = await world.start();
-  for (const name of names) await world.member(name, { config: { stubborn: true }, spec: { terminationGracePeriodSeconds: 1 } });
+  for (const name of names)
+    await world.member(name, { config: { stubborn: true }, spec: { terminationGracePeriodSeconds: 1 } });
 
   for (const { name, event, pauseMs } of steps) {
     const volume = join(folder, name);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { configMaps, persistentVolumeClaims, pods } from "../../kube/kinds.ts";
 import type { StoredObject } from "../../kube/objects.ts";
+import { identifyProcess } from "../process-identity.ts";
 import { markerFile } from "./claims.ts";
 import { isReady } from "./pod-status.ts";
 import { createTestWorld, labelsOf, statusOf, type TestWorld } from "./testing/world.ts";
@@ -24,13 +25,7 @@ const pidOf = (name: string) =>
       .split("\n")
       .at(-1),
   );
-const runs = (pid: number) => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
+const runs = (pid: number) => identifyProcess(pid) !== undefined;
 
 async function running(): Promise<number> {
   await world.start();

@@ -1,8 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { nodes, persistentVolumeClaims, pods } from "../../kube/kinds.ts";
 import type { StoredObject } from "../../kube/objects.ts";
+import { identifyProcess } from "../process-identity.ts";
 import { isReady } from "./pod-status.ts";
 import { createTestWorld, statusOf, type TestWorld } from "./testing/world.ts";
 
@@ -12,6 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => world[Symbol.asyncDispose]());
 
+const operator = join(import.meta.dirname, "testing", "operator.ts");
 const volume = (name: string) => join(world.directory, "quick", "volumes", name);
 const startsOf = (name: string) =>
   readFileSync(join(volume(name), "starts"), "utf8")
@@ -99,7 +103,7 @@ describe("a pod", () => {
     world.remove(pods, "quick-a");
     const ended = await world.until(pods, "quick-a", (pod) => statusOf(pod)["phase"] === "Succeeded");
     expect(container(ended)?.state).toHaveProperty("terminated.exitCode", 0);
-    expect(() => process.kill(pid!, 0)).toThrow("ESRCH");
+    expect(identifyProcess(pid!)).toBeUndefined();
     world.patch(pods, "quick-a", { metadata: { finalizers: [] } });
     await world.until(pods, "quick-a", (pod) => pod === undefined);
     expect(existsSync(volume("quick-a"))).toBe(true);
@@ -126,7 +130,7 @@ describe("a pod", () => {
     world.remove(pods, "quick-a");
     await world.member("quick-a");
     await world.until(pods, "quick-a", ready);
-    expect(() => process.kill(pid!, 0)).toThrow("ESRCH");
+    expect(identifyProcess(pid!)).toBeUndefined();
     expect(startsOf("quick-a")).toHaveLength(2);
     expect(existsSync(join(volume("quick-a"), "two"))).toBe(false);
   });
@@ -181,11 +185,45 @@ describe("a kubelet that starts again", () => {
     await world.member("quick-a");
     await world.until(pods, "quick-a", ready);
     await first.close();
-    expect(() => process.kill(startsOf("quick-a")[0]!, 0)).toThrow("ESRCH");
+    expect(identifyProcess(startsOf("quick-a")[0]!)).toBeUndefined();
     await world.start();
     const pod = await world.until(pods, "quick-a", (found) => ready(found) && container(found)?.restartCount === 1);
     expect(container(pod)?.lastState).toHaveProperty("terminated.reason", "ContainerStatusUnknown");
     expect(existsSync(join(volume("quick-a"), "two"))).toBe(false);
+  });
+});
+
+describe("a kubelet that is killed", () => {
+  test("leaves nothing that runs, and the next one runs it all again", async () => {
+    const server = world.fixture.server.config.getCurrentCluster()?.server ?? "";
+    const first = spawn(process.execPath, [operator, world.directory, server, String(world.ports.base)], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    await world.member("quick-a", { config: { stubborn: true } });
+    await world.until(pods, "quick-a", ready);
+    const [pid] = startsOf("quick-a");
+    first.kill("SIGKILL");
+    await once(first, "exit");
+    await world.start();
+    await world.until(pods, "quick-a", (pod) => ready(pod) && container(pod)?.restartCount === 1);
+    expect(identifyProcess(pid!)).toBeUndefined();
+    expect(existsSync(join(volume("quick-a"), "two"))).toBe(false);
+  });
+});
+
+describe("an API that fails", () => {
+  test("is told everything once it works again", async () => {
+    await world.start();
+    await world.member("quick-a");
+    await world.until(pods, "quick-a", ready);
+    const { server } = world.fixture;
+    server.inject("patch", { kind: "reset" });
+    server.inject("patch", { kind: "status", status: 500 });
+    server.inject("patch", { kind: "lost-answer" });
+    server.dropWatches();
+    process.kill(startsOf("quick-a")[0]!, "SIGKILL");
+    const pod = await world.until(pods, "quick-a", (found) => ready(found) && container(found)?.restartCount === 1);
+    expect(container(pod)?.lastState).toHaveProperty("terminated.exitCode", 137);
   });
 });
 

@@ -26,7 +26,8 @@ export interface Writes {
   readonly remove: (kind: Kind, object: StoredObject, gracePeriodSeconds?: number) => Promise<Written>;
 }
 
-const deadlineMs = 30_000;
+/** The server is in this process, or on this machine: one that needs longer has hung, and pods go on meanwhile. */
+const deadlineMs = 5_000;
 
 export function createWrites(api: ApiClient, signal: AbortSignal): Writes {
   async function patch(kind: Kind, object: StoredObject, value: JsonRecord, sub?: "status"): Promise<Written> {

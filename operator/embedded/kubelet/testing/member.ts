@@ -5,6 +5,7 @@
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { identifyProcess } from "../../process-identity.ts";
 
 interface Config {
   readonly dataDir: string;
@@ -20,7 +21,7 @@ if (exit !== undefined) process.exit(exit);
 const at = (name: string) => join(dataDir, name);
 const lock = at("pid");
 const other = existsSync(lock) ? Number(readFileSync(lock, "utf8")) : 0;
-if (other !== 0 && runs(other)) appendFileSync(at("two"), `${other} and ${process.pid}\n`);
+if (other !== 0 && identifyProcess(other)) appendFileSync(at("two"), `${other} and ${process.pid}\n`);
 writeFileSync(lock, String(process.pid));
 appendFileSync(at("starts"), `${process.pid}\n`);
 
@@ -37,12 +38,3 @@ process.on("SIGTERM", () => {
   rmSync(lock, { force: true });
   process.exit(0);
 });
-
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

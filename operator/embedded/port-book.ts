@@ -105,7 +105,7 @@ export function openPortBook({ file, base, fixed = {} }: PortBookOptions): PortB
     async taken(uses) {
       const wanted = uses.map((use) => ({ use, port: fixedPorts.get(use) ?? given.get(use) ?? 0 }));
       const known = wanted.filter(({ port: number }) => number !== 0);
-      const frees = await Promise.all(known.map(({ port: number }) => isFree(number)));
+      const frees = await Promise.all(known.map(({ port: number }) => isPortFree(number)));
       return known.filter((_, at) => !frees[at]);
     },
   };
@@ -134,7 +134,8 @@ function readBook(file: string, base: number): Map<string, number> {
   return new Map();
 }
 
-function isFree(number: number): Promise<boolean> {
+/** Whether a port of 127.0.0.1 can be listened on now. */
+export function isPortFree(number: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const server = createServer();
   server.once("error", () => resolve(false));

@@ -8,6 +8,9 @@ import { markerFile } from "./claims.ts";
 import { isReady } from "./pod-status.ts";
 import { createTestWorld, labelsOf, statusOf, type TestWorld } from "./testing/world.ts";
 
+/** The machine may be busy. */
+const patiently = { timeout: 30_000, interval: 20 };
+
 let world: TestWorld;
 beforeEach(async () => {
   world = await createTestWorld();
@@ -133,7 +136,7 @@ describe("a volume", () => {
   test("of a name that is no part of a path is refused", async () => {
     await world.start();
     world.put(persistentVolumeClaims, { metadata: { name: "..", labels: labelsOf("..") }, spec: {} });
-    await expect.poll(() => world.problems.join()).toContain('".." cannot be part of a path');
+    await expect.poll(() => world.problems.join(), patiently).toContain('".." cannot be part of a path');
     expect(statusOf(world.get(persistentVolumeClaims, ".."))).toEqual({});
   });
 });
@@ -143,9 +146,9 @@ describe("files of config maps", () => {
     await running();
     const file = join(world.directory, "pods", "default", "quick-a", "root", "etc", "validator", "extra.json");
     world.patch(configMaps, "quick-a", { data: { "extra.json": "{}" } });
-    await expect.poll(() => existsSync(file)).toBe(true);
+    await expect.poll(() => existsSync(file), patiently).toBe(true);
     world.patch(configMaps, "quick-a", { data: { "extra.json": null } });
-    await expect.poll(() => existsSync(file)).toBe(false);
+    await expect.poll(() => existsSync(file), patiently).toBe(false);
   });
 
   test("are waited for", async () => {

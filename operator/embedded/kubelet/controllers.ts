@@ -22,9 +22,9 @@ import {
 } from "../../kube/objects.ts";
 import type { Objects } from "../../kube/watched.ts";
 import type { Outcome } from "../../kube/work-queue.ts";
+import type { Addresses } from "../addresses.ts";
 import { forecastSuffix, type Member, readForecast } from "../links/forecast.ts";
 import type { Links } from "../links/links.ts";
-import type { PortBook } from "../port-book.ts";
 import { budgetStatus } from "./budgets.ts";
 import type { Claims } from "./claims.ts";
 import { planDeployment } from "./deployments.ts";
@@ -57,7 +57,7 @@ export interface ControllersOptions {
   readonly writes: Writes;
   readonly clock: Clock;
   readonly claims: Claims;
-  readonly ports: PortBook;
+  readonly addresses: Addresses;
   readonly links: Links;
   readonly onProblem: (message: string) => void;
   /** Whether a pod runs on the claim. */
@@ -71,13 +71,10 @@ const managedBy = { "app.kubernetes.io/managed-by": "kubelet" };
 /** A link whose port is taken is tried again. */
 const linkRetryMs = 5_000;
 
-/** The use of a port in the port book: where `from` dials `to`. */
-export const linkUse = (from: string, to: string): string => `link ${from} ${to}`;
-
 const done: Outcome = { kind: "done" };
 
 export function createControllers(options: ControllersOptions): Controllers {
-  const { objects, writes, clock, claims, ports, links, onProblem, isHeld, onLost } = options;
+  const { objects, writes, clock, claims, addresses, links, onProblem, isHeld, onLost } = options;
   const writer = createWriter({ api: options.api, fieldManager: kubeletManager, signal: options.signal });
   const startedAt = timestamp(clock.wall());
   const announced = new Set<string>();
@@ -109,7 +106,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       );
       if (used || isHeld(key) || !finalizers.includes(claimFinalizer)) return done;
       await claims.destroy(found);
-      for (const use of ports.uses().keys()) if (use.split(" ").includes(name)) ports.release(use);
+      addresses.forget(name);
       const freed = await writer.setFinalizer(persistentVolumeClaims, found, claimFinalizer, false);
       return freed.kind === "unavailable" || freed.kind === "conflict" ? { kind: "retry" } : done;
     }
@@ -138,7 +135,7 @@ export function createControllers(options: ControllersOptions): Controllers {
     const owned = inNamespace(podKind, namespace).filter(({ metadata }) =>
       metadata.ownerReferences?.some((owner) => owner.uid === uid && owner.controller === true),
     );
-    const { steps, status } = planDeployment(found, owned, ports.port);
+    const { steps, status } = planDeployment(found, owned, addresses.other);
     const results: Written[] = [];
     for (const step of steps)
       results.push(
@@ -176,7 +173,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       pairs.map(({ from, to }) => ({
         from: from.pod,
         to: to.pod,
-        port: ports.port(linkUse(from.pod, to.pod)),
+        port: addresses.link(from.pod, to.pod),
         target: to.port,
       })),
     );

@@ -41,7 +41,7 @@ export interface DeploymentPlan {
 export function planDeployment(
   deployment: StoredObject,
   owned: readonly StoredObject[],
-  portFor: (use: string) => number,
+  portFor: (pod: string, port: string) => number,
 ): DeploymentPlan {
   const parsed = schema.safeParse(deployment["spec"]);
   if (!parsed.success) {
@@ -77,7 +77,7 @@ export function planDeployment(
       ports: container.ports.map((one) => ({
         ...one,
         containerPort:
-          ordinal === 0 ? one.containerPort : portFor(`${podName(ordinal)} ${one.name ?? String(one.containerPort)}`),
+          ordinal === 0 ? one.containerPort : portFor(podName(ordinal), one.name ?? String(one.containerPort)),
       })),
     }));
     return {

@@ -15,11 +15,15 @@ export interface Terminated {
 
 const signals: Readonly<Record<string, number>> = constants.signals;
 
-/** Times in milliseconds since 1970. A signal becomes the exit code that shells make of it. */
+/**
+ * Times in milliseconds since 1970. A signal becomes the exit code that shells make of it. `lastWords` is asked when
+ * the process failed by itself (`terminationMessagePolicy: FallbackToLogsOnError`).
+ */
 export function terminated(
   exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null },
   startedAt: number,
   finishedAt: number,
+  lastWords: () => string,
 ): Terminated {
   const signal = exit.signal === null ? undefined : (signals[exit.signal] ?? 0);
   const exitCode = exit.code ?? 128 + (signal ?? 0);
@@ -27,7 +31,7 @@ export function terminated(
     exitCode,
     ...(signal === undefined ? {} : { signal }),
     reason: exitCode === 0 ? "Completed" : "Error",
-    ...(exit.signal === null ? {} : { message: `ended by ${exit.signal}` }),
+    ...(exitCode === 0 ? {} : { message: exit.signal === null ? lastWords() : `ended by ${exit.signal}` }),
     startedAt: timestamp(startedAt),
     finishedAt: timestamp(finishedAt),
   };

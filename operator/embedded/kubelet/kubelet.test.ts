@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { nodes, persistentVolumeClaims, pods } from "../../kube/kinds.ts";
@@ -83,6 +84,20 @@ describe("a pod", () => {
     expect(statusOf(pod)["phase"]).toBe("Running");
     const looping = await world.until(pods, "quick-a", waitingFor("CrashLoopBackOff"));
     expect(container(looping)?.lastState).toHaveProperty("terminated.exitCode", 3);
+    expect(container(looping)?.lastState?.["terminated"]?.["message"]).toContain("started with --config");
+  });
+
+  test("waits for a port that another program has, and names it", async () => {
+    await world.start();
+    const port = world.ports.port("quick-a metrics");
+    const stranger = createServer().listen(port, "127.0.0.1");
+    await once(stranger, "listening");
+    await world.member("quick-a");
+    const pod = await world.until(pods, "quick-a", waitingFor("RunContainerError"));
+    expect(messageOf(pod)).toBe(`port ${port} (metrics) is taken by another program`);
+    expect(container(pod)?.restartCount).toBe(0);
+    stranger.close();
+    await world.until(pods, "quick-a", ready);
   });
 
   test("ends with its liveness", async () => {

@@ -19,11 +19,11 @@ import type { ListWatchTuning } from "../../kube/list-watch.ts";
 import { keyOf, type ObjectKey, type StoredObject } from "../../kube/objects.ts";
 import { type Objects, startWatched, type WatchedKind } from "../../kube/watched.ts";
 import { createWorkQueue, type Outcome } from "../../kube/work-queue.ts";
+import type { Addresses } from "../addresses.ts";
 import type { Backoff } from "../backoff.ts";
 import { endLeftovers } from "../leftovers.ts";
 import { forecastSuffix } from "../links/forecast.ts";
 import type { Links } from "../links/links.ts";
-import type { PortBook } from "../port-book.ts";
 import { createProcessRuntime } from "../process-runtime.ts";
 import { createClaims } from "./claims.ts";
 import { type Controllers, createControllers } from "./controllers.ts";
@@ -48,7 +48,7 @@ export interface KubeletOptions {
   readonly namespaces: readonly string[];
   /** Programs of the running sources, by container name; see `images.ts`. */
   readonly programs: Readonly<Record<string, string>>;
-  readonly ports: PortBook;
+  readonly addresses: Addresses;
   readonly links: Links;
   /** Hears sentences about what is wrong and nobody else is told. */
   readonly onProblem: (message: string) => void;
@@ -88,7 +88,7 @@ const mostRemembered = 256;
 
 /** Ends what an earlier kubelet left, fills its stores and starts. Rejects when leftovers cannot be ended. */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
-  const { api, clock, random, directory, namespaces, programs, ports, links } = options;
+  const { api, clock, random, directory, namespaces, programs, addresses, links } = options;
   const onProblem = sayOnce(options.onProblem);
   const layout = kubeletLayout(directory);
   const leftovers = await endLeftovers(layout.run);
@@ -162,7 +162,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     writes,
     clock,
     claims,
-    ports,
+    addresses,
     links,
     onProblem,
     isHeld: (key) => pods.isHeld(key),

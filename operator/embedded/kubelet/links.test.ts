@@ -1,8 +1,12 @@
 import { connect } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { configMaps, pods } from "../../kube/kinds.ts";
-import { linkUse } from "./controllers.ts";
+import { configMaps, persistentVolumeClaims, pods } from "../../kube/kinds.ts";
+import { createAddresses } from "../addresses.ts";
+import { isReady } from "./pod-status.ts";
 import { createTestWorld, type TestWorld } from "./testing/world.ts";
+
+/** The machine may be busy. */
+const patiently = { timeout: 30_000, interval: 20 };
 
 let world: TestWorld;
 beforeEach(async () => {
@@ -12,7 +16,7 @@ afterEach(() => world[Symbol.asyncDispose]());
 
 /** What a caller of the link gets: the address of nobody, an answer, or a closed door. */
 async function dial(from: string, to: string): Promise<string> {
-  const socket = connect({ host: "127.0.0.1", port: world.ports.port(linkUse(from, to)) });
+  const socket = connect({ host: "127.0.0.1", port: createAddresses(world.ports).link(from, to) });
   const { promise, resolve } = Promise.withResolvers<string>();
   socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""));
   socket.on("data", (bytes) => resolve(bytes.toString("latin1").split("\r\n")[0] ?? ""));
@@ -35,24 +39,33 @@ test("each pair of members has a link each way, with the weather that the API as
   };
   const names = ["quick-a", "quick-b"];
   for (const name of names) await world.member(name, { container: sharePort(name) });
-  await expect.poll(() => dial("quick-a", "quick-b")).toBe("HTTP/1.1 200 OK");
-  await expect.poll(() => dial("quick-b", "quick-a")).toBe("HTTP/1.1 200 OK");
+  for (const name of names) await world.until(pods, name, (pod) => isReady(pod?.["status"]));
+  await expect.poll(() => dial("quick-a", "quick-b"), patiently).toBe("HTTP/1.1 200 OK");
+  await expect.poll(() => dial("quick-b", "quick-a"), patiently).toBe("HTTP/1.1 200 OK");
 
   world.put(configMaps, {
     metadata: { name: "quick-links" },
     data: { "a.quick-b": "cut", "eu-west.any": "delay=1ms", b: "?" },
   });
-  await expect.poll(() => world.links.weather("quick-a", "quick-b").cut).toBe(true);
+  await expect.poll(() => world.links.weather("quick-a", "quick-b").cut, patiently).toBe(true);
   expect(world.links.weather("quick-b", "quick-a")).toEqual({ cut: false, delayMs: 1, bytesPerSecond: 0 });
   const before = world.links.sent("quick-a", "quick-b");
   expect(await dial("quick-a", "quick-b")).toMatch(/closed|ECONNRESET/);
   expect(world.links.sent("quick-a", "quick-b")).toBe(before);
-  await expect.poll(() => world.problems.join()).toContain('configmap quick-links: "b" is no pair: write from.to');
+  await expect
+    .poll(() => world.problems.join(), patiently)
+    .toContain('configmap quick-links: "b" is no pair: write from.to');
 
   world.remove(configMaps, "quick-links");
-  await expect.poll(() => dial("quick-a", "quick-b")).toBe("HTTP/1.1 200 OK");
+  await expect.poll(() => dial("quick-a", "quick-b"), patiently).toBe("HTTP/1.1 200 OK");
 
   world.remove(pods, "quick-b");
   await world.until(pods, "quick-b", (pod) => pod === undefined);
-  await expect.poll(() => dial("quick-a", "quick-b")).toBe("ECONNREFUSED");
+  await expect.poll(() => dial("quick-a", "quick-b"), patiently).toBe("ECONNREFUSED");
+
+  // The identity ends with its volume: only then are its ports free for others.
+  expect([...world.ports.uses().keys()]).toContain("link quick-a quick-b");
+  world.remove(persistentVolumeClaims, "quick-b");
+  await world.until(persistentVolumeClaims, "quick-b", (claim) => claim === undefined);
+  expect([...world.ports.uses().keys()].filter((use) => use.includes("quick-b"))).toEqual([]);
 });

@@ -8,6 +8,8 @@ import { pods as podKind } from "../../kube/kinds.ts";
 import type { ObjectKey, StoredObject } from "../../kube/objects.ts";
 import type { Outcome } from "../../kube/work-queue.ts";
 import { type Backoff, backoffDelay, defaultBackoff } from "../backoff.ts";
+import { logTail } from "../log-tail.ts";
+import { isPortFree } from "../port-book.ts";
 import type { ProcessRuntime } from "../process-runtime.ts";
 import { type Command, commandOf } from "./environment.ts";
 import { terminated, unknownEnd } from "./exit.ts";
@@ -67,7 +69,10 @@ const orphanGraceMs = 2_000;
 /** A bundle may be built meanwhile. */
 const imageRetryMs = 5_000;
 const placeRetryMs = 1_000;
+const portRetryMs = 1_000;
 const troubleRetryMs = 5_000;
+/** Lines of the log that tell why a process failed. */
+const lastWords = 4;
 
 export function createPods(options: PodsOptions): Pods {
   const { world, runtime, images, layout, writes, clock, onDue, backoff = defaultBackoff } = options;
@@ -82,7 +87,7 @@ export function createPods(options: PodsOptions): Pods {
       if (run.process === process && run.state.kind === "running") {
         const now = clock.wall();
         const ranFor = now - run.state.since;
-        run.lastEnd = terminated(state.exit, run.state.since, now);
+        run.lastEnd = terminated(state.exit, run.state.since, now, () => logTail(run.log, lastWords));
         run.failures = ranFor >= backoff.healthyMs ? 0 : run.failures + 1;
         run.state = { kind: "terminated", end: run.lastEnd };
         run.crashedAt = now;
@@ -200,6 +205,9 @@ export function createPods(options: PodsOptions): Pods {
     if (command.kind === "missing") return wait(run, "CreateContainerConfigError", command.message);
     // What ended is forgotten only now: until here its name kept others from it.
     await runtime.remove(run.process);
+    const occupied = await occupiedPort(plan);
+    if (occupied !== undefined)
+      return wait(run, "RunContainerError", `port ${occupied} is taken by another program`, portRetryMs);
     // The world may have moved on: the object's end was heard, or this process is ending.
     if (closing || run.ending || world.pod(run.key)?.metadata.uid !== uid) return 0;
     const taken = holders.take(uid, referencesOf(pod).claims);
@@ -308,4 +316,13 @@ export function createPods(options: PodsOptions): Pods {
 function graceOf(pod: StoredObject): number {
   const reading = readPod(pod);
   return reading.kind === "pod" ? deletionGraceMs(pod, reading.plan) : orphanGraceMs;
+}
+
+/** Told before the process starts, so that it need not crash to say so. */
+async function occupiedPort({ container }: PodPlan): Promise<string | undefined> {
+  // One port may have two names.
+  const numbers = [...new Set(container.ports.map(({ containerPort }) => containerPort))];
+  const free = await Promise.all(numbers.map(isPortFree));
+  const taken = container.ports.find(({ containerPort }) => free[numbers.indexOf(containerPort)] === false);
+  return taken && `${taken.containerPort}${taken.name === undefined ? "" : ` (${taken.name})`}`;
 }

@@ -3,6 +3,9 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createLinks, type Links } from "./links.ts";
 
+/** The machine may be busy. */
+const patiently = { timeout: 30_000, interval: 20 };
+
 /** A member: what it hears, and its open connections. */
 interface Member {
   readonly server: Server;
@@ -116,7 +119,7 @@ describe("a fair link", () => {
     expect((await answer).toString()).toBe("pong");
     await closed(near);
     expect([links.sent("a", "b"), links.sent("b", "a")]).toEqual([4, 4]);
-    await expect.poll(() => links.connections("a", "b")).toBe(0);
+    await expect.poll(() => links.connections("a", "b"), patiently).toBe(0);
   });
 
   test("keeps every byte in its order, whatever the weather does meanwhile", async () => {
@@ -252,7 +255,7 @@ describe("weather", () => {
 
   test("a throttle holds over all connections together", async () => {
     links.throttle("a", "b", 1_000_000);
-    const pairs = await Promise.all([joined(ports.ab, b), joined(ports.ab, b)]);
+    const pairs = [await joined(ports.ab, b), await joined(ports.ab, b)];
     const start = performance.now();
     const arrivals = pairs.map(({ far }) => receive(far, 200_000));
     for (const { near } of pairs) near.write(Buffer.alloc(200_000));
@@ -267,7 +270,7 @@ describe("weather", () => {
     const { near, far } = await joined(ports.ab, b);
     links.delay("a", "b", 3_600_000);
     near.write("stuck");
-    await expect.poll(() => near.writableLength).toBe(0);
+    await expect.poll(() => near.writableLength, patiently).toBe(0);
     const arrival = receive(far, 5);
     links.heal("a", "b");
     expect((await arrival).toString()).toBe("stuck");

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { createApiClient } from "../../../kube/api-client.ts";
 import { systemClock } from "../../../kube/clock.ts";
+import { createAddresses } from "../../addresses.ts";
 import { createLinks } from "../../links/links.ts";
 import { openPortBook } from "../../port-book.ts";
 import { startKubelet } from "../kubelet.ts";
@@ -18,7 +19,7 @@ await startKubelet({
   directory,
   namespaces: ["default"],
   programs: { validator: program },
-  ports: openPortBook({ file: join(directory, "ports.json"), base: Number(base) }),
+  addresses: createAddresses(openPortBook({ file: join(directory, "ports.json"), base: Number(base) })),
   links: createLinks(),
   onProblem: (message) => console.error(message),
 });

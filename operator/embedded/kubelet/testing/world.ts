@@ -9,6 +9,7 @@ import { apiVersionOf, type JsonRecord, type Kind, readObject, type StoredObject
 import type { JsonObject } from "../../../kube/testing/field-ownership.ts";
 import { createFixture, type Fixture } from "../../../kube/testing/fixture.ts";
 import type { ObjectPath } from "../../../kube/testing/object-base.ts";
+import { createAddresses } from "../../addresses.ts";
 import { createLinks, type Links } from "../../links/links.ts";
 import { openPortBook, type PortBook } from "../../port-book.ts";
 import { type Kubelet, startKubelet } from "../kubelet.ts";
@@ -49,6 +50,7 @@ export async function createTestWorld(): Promise<TestWorld> {
   const { objects } = fixture.server;
   const directory = mkdtempSync(join(tmpdir(), "kubelet-"));
   const ports = openPortBook({ file: join(directory, "ports.json"), base: await freePorts() });
+  const addresses = createAddresses(ports);
   const links = createLinks();
   const problems: string[] = [];
   const kubelets: Kubelet[] = [];
@@ -99,7 +101,7 @@ export async function createTestWorld(): Promise<TestWorld> {
         directory,
         namespaces: ["default"],
         programs: { validator: program, gateway: program },
-        ports,
+        addresses,
         links,
         onProblem: (message) => problems.push(message),
         backoff: { initialMs: 20, maxMs: 100, healthyMs: 60_000 },

@@ -1,8 +1,9 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { configMaps, persistentVolumeClaims, pods } from "../../kube/kinds.ts";
 import type { StoredObject } from "../../kube/objects.ts";
+import { statusReply } from "../../kube/testing/object-base.ts";
 import { identifyProcess } from "../process-identity.ts";
 import { markerFile } from "./claims.ts";
 import { isReady } from "./pod-status.ts";
@@ -121,6 +122,21 @@ describe("a volume", () => {
     expect(existsSync(join(folder(), `quick-a.set-aside-for-${uid}`, "precious"))).toBe(true);
   });
 
+  test("is not run on before the API has it", async () => {
+    const { server } = world.fixture;
+    let open = false;
+    server.admission(({ resource }, body) =>
+      !open && resource.endsWith("claims") && "status" in body ? statusReply(500, "InternalError", "no") : undefined,
+    );
+    await world.start();
+    await world.member("quick-a");
+    await world.until(pods, "quick-a", (pod) => JSON.stringify(statusOf(pod)).includes("it is not bound yet"));
+    expect(existsSync(volume("quick-a"))).toBe(true);
+    expect(existsSync(join(volume("quick-a"), "starts"))).toBe(false);
+    open = true;
+    await world.until(pods, "quick-a", ready);
+  });
+
   test("goes with its claim, but not while a pod is on it", async () => {
     await running();
     world.remove(persistentVolumeClaims, "quick-a");
@@ -141,7 +157,21 @@ describe("a volume", () => {
   });
 });
 
-describe("files of config maps", () => {
+describe("files of a pod", () => {
+  test("go with it, also when it went while nobody looked", async () => {
+    const kubelet = await world.start();
+    await world.member("quick-a");
+    await world.member("quick-b");
+    for (const name of ["quick-a", "quick-b"]) await world.until(pods, name, ready);
+    const files = join(world.directory, "pods", "default");
+    world.remove(pods, "quick-a");
+    await expect.poll(() => readdirSync(files), patiently).toEqual(["quick-b"]);
+    await kubelet.close();
+    world.remove(pods, "quick-b");
+    await world.start();
+    expect(readdirSync(files)).toEqual([]);
+  });
+
   test("follow the map while the pod runs", async () => {
     await running();
     const file = join(world.directory, "pods", "default", "quick-a", "root", "etc", "validator", "extra.json");

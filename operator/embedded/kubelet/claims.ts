@@ -48,7 +48,7 @@ interface Bound {
   lost: string;
 }
 
-export function createClaims({ layout, clock, onHint, pollMs = 2_000 }: ClaimsOptions): Claims {
+export function createClaims({ layout, clock, onHint, pollMs = 5_000 }: ClaimsOptions): Claims {
   const bound = new Map<ObjectKey, Bound>();
   const watchers = new Map<string, FSWatcher>();
   let closed = false;
@@ -132,6 +132,8 @@ export function createClaims({ layout, clock, onHint, pollMs = 2_000 }: ClaimsOp
     use(claim) {
       if (claim.metadata.deletionTimestamp !== undefined) return unusable(claim, "it is being deleted");
       if (!isSafeName(claim.metadata.name)) return unusable(claim, "its name cannot be part of a path");
+      // Not before the API has it: after a crash nobody could tell a used directory from one that never was.
+      if (textAt(claim["status"], "phase") === "") return unusable(claim, "it is not bound yet");
       const state = settle(claim);
       if (state.kind !== "bound") return unusable(claim, state.message, true);
       return { kind: "bound", key: keyOf(claim), directory: layout.volumeOf(claim) };

@@ -33,6 +33,7 @@ import { createImageStore } from "./images.ts";
 import { swarmOf } from "./labels.ts";
 import { kubeletLayout } from "./layout.ts";
 import { type LogOptions, readLog } from "./logs.ts";
+import { sweepPods } from "./mounts.ts";
 import { referencesOf } from "./pod-spec.ts";
 import { createPods } from "./pods.ts";
 import { troubleOf } from "./trouble.ts";
@@ -235,6 +236,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   }
 
   await watched.synced;
+  sweepPods(layout.pods, (key) => objects.get(podKind, key) !== undefined);
   queue.start();
 
   return {

@@ -20,6 +20,8 @@ export interface KubeletLayout {
   readonly volumes: (swarm: string) => string;
   readonly volumeOf: (claim: StoredObject) => string;
   readonly logOf: (pod: StoredObject) => string;
+  /** Directories of pods: `<namespace>/<pod>` below it. */
+  readonly pods: string;
   readonly podOf: (namespace: string, pod: string) => PodLayout;
 }
 
@@ -37,15 +39,17 @@ const nobody = "default";
 export function kubeletLayout(base: string): KubeletLayout {
   const root = resolve(base);
   const volumes = (swarm: string) => swarmLayout(swarm === "" ? nobody : swarm, root).volumes;
+  const pods = join(root, "pods");
   return {
     root,
+    pods,
     run: join(root, "run"),
     bundles: join(root, "bundles"),
     volumes,
     volumeOf: (claim) => join(volumes(swarmOf(claim)), claim.metadata.name),
     logOf: (pod) => join(swarmLayout(swarmOf(pod) || nobody, root).logs, `${pod.metadata.name}.log`),
     podOf(namespace, pod) {
-      const directory = join(root, "pods", namespace, pod);
+      const directory = join(pods, namespace, pod);
       return { directory, root: join(directory, "root"), volumes: join(directory, "volumes") };
     },
   };

@@ -1,5 +1,6 @@
 /** Makes a pod's files real: config maps and secrets as files, claims as links to their directories. */
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -47,6 +48,15 @@ export function preparePod({ directory, root }: PodLayout, uid: string): void {
 
 export function clearPod({ directory }: Pick<PodLayout, "directory">): void {
   rmSync(directory, { recursive: true, force: true });
+}
+
+/** Removes what pods left that went while nobody looked: among it are files of secrets. */
+export function sweepPods(pods: string, exists: (key: ObjectKey) => boolean): void {
+  const folders = (directory: string) =>
+    existsSync(directory) ? readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory()) : [];
+  for (const { name: namespace } of folders(pods))
+    for (const { name } of folders(join(pods, namespace)))
+      if (!exists(`${namespace}/${name}`)) clearPod({ directory: join(pods, namespace, name) });
 }
 
 /** Brings the pod's files up to date. May be called while the pod runs: each file is replaced whole. */

@@ -16,6 +16,7 @@ import { terminated, unknownEnd } from "./exit.ts";
 import { watchHealth } from "./health.ts";
 import { createHolders } from "./holders.ts";
 import type { ImageStore } from "./images.ts";
+import { isSafeName } from "./labels.ts";
 import type { KubeletLayout } from "./layout.ts";
 import { type ClaimResult, clearPod, mount, preparePod, type Sources } from "./mounts.ts";
 import { deletionGraceMs, type PodPlan, readPod, referencesOf } from "./pod-spec.ts";
@@ -135,7 +136,11 @@ export function createPods(options: PodsOptions): Pods {
     if (closing) return { kind: "done" };
     const pod = world.pod(key);
     const alone = endStrangers(key, pod?.metadata.uid);
-    if (!pod) return { kind: "done" };
+    if (!pod) {
+      const [namespace = "", name = ""] = key.split("/");
+      if (alone && isSafeName(name)) clearPod(layout.podOf(namespace, name));
+      return { kind: "done" };
+    }
     const deleting = pod.metadata.deletionTimestamp !== undefined;
     const run = runs.get(pod.metadata.uid) ?? adoptRun(pod, layout.logOf(pod));
     runs.set(run.uid, run);

@@ -81,9 +81,8 @@ export function createControllers(options: ControllersOptions): Controllers {
   const inNamespace = (kind: Kind, namespace: string | undefined) =>
     objects.list(kind).filter(({ metadata }) => metadata.namespace === namespace);
 
-  /** Retries what may go through later; says what never will. */
-  function outcome(what: string, ...results: readonly Written[]): Outcome {
-    for (const result of results) if (result.kind === "refused") onProblem(`${what}: ${result.message}`);
+  /** Retries what may go through later. What never will has been said. */
+  function outcome(...results: readonly Written[]): Outcome {
     return results.some(({ kind }) => kind === "unavailable") ? { kind: "retry" } : done;
   }
 
@@ -119,13 +118,13 @@ export function createControllers(options: ControllersOptions): Controllers {
     if (state.kind === "lost" && textAt(found["status"], "phase") !== "Lost") {
       onProblem(`the volume ${key} is lost: ${state.message}`);
       onLost(key);
-      return outcome(key, await tell(persistentVolumeClaims, found, { phase: "Lost" }));
+      return outcome(await tell(persistentVolumeClaims, found, { phase: "Lost" }));
     }
     if (state.kind === "lost") return done;
     const spec = isRecord(found["spec"]) ? found["spec"] : {};
     const requests = isRecord(spec["resources"]) ? spec["resources"]["requests"] : undefined;
     const status = { phase: "Bound", accessModes: spec["accessModes"] ?? [], capacity: requests ?? {} };
-    return outcome(key, await tell(persistentVolumeClaims, found, status));
+    return outcome(await tell(persistentVolumeClaims, found, status));
   }
 
   async function deployment(key: ObjectKey): Promise<Outcome> {
@@ -143,8 +142,7 @@ export function createControllers(options: ControllersOptions): Controllers {
           ? await writes.create(podKind, namespace, step.pod)
           : await writes.remove(podKind, step.pod),
       );
-    // A name that is taken by an ending pod is free soon, and that is heard.
-    return outcome(key, ...results, await tell(deploymentKind, found, status));
+    return outcome(...results, await tell(deploymentKind, found, status));
   }
 
   async function budgets(key: string): Promise<Outcome> {
@@ -154,7 +152,7 @@ export function createControllers(options: ControllersOptions): Controllers {
     const results = await Promise.all(
       mine.map((budget) => tell(podDisruptionBudgets, budget, budgetStatus(budget, pods))),
     );
-    return outcome(key, ...results);
+    return outcome(...results);
   }
 
   async function linksOf(key: string): Promise<Outcome> {
@@ -209,7 +207,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       .filter(({ metadata }) => hasLabels(metadata.labels ?? {}, managedBy) && !inUse.has(metadata.name))
       .filter(({ metadata }) => !wanted.some(({ name }) => name === metadata.name));
     for (const node of stale) results.push(await writes.remove(nodeKind, node));
-    return outcome("nodes", ...results);
+    return outcome(...results);
   }
 
   async function place(pod: StoredObject, plan: PodPlan): Promise<Placement> {

@@ -97,7 +97,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
 
   const stop = new AbortController();
   const { signal } = stop;
-  const writes = createWrites(api, signal);
+  const writes = createWrites(api, signal, onProblem);
   const runtime = createProcessRuntime(layout.run, hostEnvironment());
   const podsIn = (namespace: string | undefined) => inNamespace(objects, podKind, namespace);
   /** Pods that are made from this object. */

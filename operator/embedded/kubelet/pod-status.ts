@@ -7,7 +7,7 @@ export type ContainerState =
   /** Not running, and about to: `reason` as Kubernetes has it (ContainerCreating, CrashLoopBackOff, ImagePullBackOff, …). */
   | { readonly kind: "waiting"; readonly reason: string; readonly message: string }
   | { readonly kind: "running"; readonly pid: number; readonly since: number }
-  /** For good: this pod runs nothing any more. */
+  /** Ended; whether for good is another question (`final`). */
   | { readonly kind: "terminated"; readonly end: Terminated };
 
 export interface PodFacts {
@@ -15,6 +15,8 @@ export interface PodFacts {
   readonly image: string;
   readonly imageId: string;
   readonly state: ContainerState;
+  /** This pod starts nothing any more: a phase of the end is one for ever. */
+  readonly final: boolean;
   /** How it ended the last time, if it did. */
   readonly lastEnd: Terminated | undefined;
   readonly restarts: number;
@@ -30,9 +32,15 @@ export function podStatus(facts: PodFacts, previous: unknown, nowMs: number): Js
   const now = timestamp(nowMs);
   const { state } = facts;
   const ready = facts.ready && state.kind === "running";
-  const ran = state.kind === "running" || facts.lastEnd !== undefined;
+  const ran = state.kind !== "waiting" || facts.lastEnd !== undefined;
   const phase =
-    state.kind === "terminated" ? (state.end.exitCode === 0 ? "Succeeded" : "Failed") : ran ? "Running" : "Pending";
+    state.kind === "terminated" && facts.final
+      ? state.end.exitCode === 0
+        ? "Succeeded"
+        : "Failed"
+      : ran
+        ? "Running"
+        : "Pending";
   const names = `[${facts.containerName}]`;
   const unready = {
     status: "False",

@@ -108,6 +108,7 @@ export function createPods(options: PodsOptions): Pods {
       if (run.state.kind !== "terminated")
         run.state = { kind: "terminated", end: run.lastEnd ?? unknownEnd("it never ran") };
       run.ending = { graceMs, over: true };
+      run.final = true;
       holders.release(run.uid);
       onDue(run.key);
     };
@@ -147,6 +148,8 @@ export function createPods(options: PodsOptions): Pods {
 
     const afterMs = deleting || isFinal(run) ? 0 : await tryAdvance(pod, run, alone);
     if (deleting) end(run, graceOf(pod));
+    // The last word of this kubelet is that the pod runs: the next one runs it again.
+    if (closing) return { kind: "done" };
     const told = await tell(pod, run);
     if (told !== "told") return { kind: told === "gone" ? "done" : "retry" };
     if (deleting && run.ending?.over && !run.removed) return farewell(pod, run);
@@ -203,18 +206,20 @@ export function createPods(options: PodsOptions): Pods {
     const image = images.find(plan.container.image, plan.container.name);
     if (image.kind === "absent") return wait(run, image.reason, image.message, imageRetryMs);
     run.imageId = image.id;
-    preparePod(files, uid);
-    const mounted = mount(plan, files, sources);
-    if (mounted.kind === "missing") return wait(run, "ContainerCreating", mounted.message);
-    const command = commandOf(pod, plan, files.root, sources);
-    if (command.kind === "missing") return wait(run, "CreateContainerConfigError", command.message);
     // What ended is forgotten only now: until here its name kept others from it.
     await runtime.remove(run.process);
     const occupied = await occupiedPort(plan);
     if (occupied !== undefined)
       return wait(run, "RunContainerError", `port ${occupied} is taken by another program`, portRetryMs);
-    // The world may have moved on: the object's end was heard, or this process is ending.
-    if (closing || run.ending || world.pod(run.key)?.metadata.uid !== uid) return 0;
+
+    // The world moved on meanwhile. From here to the start nothing is waited for: what is true now stays true.
+    const now = world.pod(run.key);
+    if (closing || run.ending || now?.metadata.uid !== uid || now.metadata.deletionTimestamp !== undefined) return 0;
+    preparePod(files, uid);
+    const mounted = mount(plan, files, sources);
+    if (mounted.kind === "missing") return wait(run, "ContainerCreating", mounted.message);
+    const command = commandOf(pod, plan, files.root, sources);
+    if (command.kind === "missing") return wait(run, "CreateContainerConfigError", command.message);
     const taken = holders.take(uid, referencesOf(pod).claims);
     if (taken !== undefined) return wait(run, "ContainerCreating", `another pod is on the volume ${taken}`);
     start(run, plan, image.program, files.root, command.command);
@@ -266,6 +271,7 @@ export function createPods(options: PodsOptions): Pods {
     const final =
       isOver(pod?.["status"]) || policy === "Never" || (policy === "OnFailure" && run.state.end.exitCode === 0);
     if (final) holders.release(run.uid);
+    run.final ||= final;
     return final;
   }
 

@@ -31,6 +31,8 @@ export interface Run {
   unscheduled: string;
   probes: readonly Probe[];
   ending: Ending | undefined;
+  /** Nothing of this pod is started any more. */
+  final: boolean;
   /** The API was told that nothing is left of it. */
   removed: boolean;
   /** The status it was last told to have. */
@@ -73,6 +75,7 @@ export function adoptRun(pod: StoredObject, log: string): Run {
     unscheduled: "",
     probes: [],
     ending: undefined,
+    final: isOver(pod["status"]),
     removed: false,
     told: undefined,
   };

@@ -29,7 +29,8 @@ export interface Writes {
 /** The server is in this process, or on this machine: one that needs longer has hung, and pods go on meanwhile. */
 const deadlineMs = 5_000;
 
-export function createWrites(api: ApiClient, signal: AbortSignal): Writes {
+/** `onRefused` hears a sentence about each write that will never go through. */
+export function createWrites(api: ApiClient, signal: AbortSignal, onRefused: (message: string) => void): Writes {
   async function patch(kind: Kind, object: StoredObject, value: JsonRecord, sub?: "status"): Promise<Written> {
     const { name, namespace, uid } = object.metadata;
     const metadata = { ...(value["metadata"] as JsonRecord | undefined), uid };
@@ -47,16 +48,19 @@ export function createWrites(api: ApiClient, signal: AbortSignal): Writes {
     const answer = await api.request({ ...request, query: { fieldManager: kubeletManager }, signal, deadlineMs });
     if (answer.kind === "failed") {
       const found = classify(answer.failure);
+      const refused = (): Written => {
+        onRefused(`${request.method} ${request.path}: ${found.message}`);
+        return { kind: "refused", message: found.message };
+      };
       switch (found.kind) {
         case "gone":
           return { kind: "gone" };
         case "conflict":
-          return found.conflict.kind === "precondition"
-            ? { kind: "gone" }
-            : { kind: "refused", message: found.message };
+          // A name that is taken by an ending object is free soon, and that is heard.
+          return found.conflict.kind === "fields" ? refused() : { kind: "gone" };
         case "invalid":
         case "forbidden":
-          return { kind: "refused", message: found.message };
+          return refused();
         case "unavailable":
           return { kind: "unavailable", message: found.message };
       }

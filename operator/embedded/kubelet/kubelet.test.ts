@@ -192,6 +192,16 @@ describe("a pod", () => {
     expect(JSON.stringify(statusOf(pod))).toContain("1 have not the labels topology.kubernetes.io/region=mars");
     expect(statusOf(pod)["phase"]).toBe("Pending");
   });
+
+  test("that never ran says that it ended, when it is deleted", async () => {
+    await world.start();
+    const metadata = { finalizers: ["validatorswarm.io/identity"] };
+    await world.member("quick-a", { metadata, spec: { nodeSelector: { "topology.kubernetes.io/region": "mars" } } });
+    await world.until(pods, "quick-a", (pod) => statusOf(pod)["phase"] === "Pending");
+    world.remove(pods, "quick-a");
+    const pod = await world.until(pods, "quick-a", (found) => statusOf(found)["phase"] === "Failed");
+    expect(container(pod)?.state).toHaveProperty("terminated.message", "it never ran");
+  });
 });
 
 describe("a kubelet that starts again", () => {

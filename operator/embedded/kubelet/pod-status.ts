@@ -65,8 +65,9 @@ export function podStatus(facts: PodFacts, previous: unknown, nowMs: number): Js
     podIP: address,
     podIPs: address === null ? null : [{ ip: address }],
     startTime: facts.unscheduled === "" ? textAt(previous, "startTime") || now : null,
+    // One that never had a node says, too, that nothing of it runs.
     containerStatuses:
-      facts.unscheduled === ""
+      facts.unscheduled === "" || facts.final
         ? [
             {
               name: facts.containerName,

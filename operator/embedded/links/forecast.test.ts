@@ -32,7 +32,7 @@ test.each([
   [{ "eu.us": "delay" }, '"eu.us": "delay" is not cut, delay=80ms or rate=250000'],
   [{ "eu.us": "rate=0" }, '"eu.us": "rate=0" is not cut, delay=80ms or rate=250000'],
   [{ "eu.us": "delay=700000ms" }, '"eu.us": "delay=700000ms" is not cut, delay=80ms or rate=250000'],
-  [{ "eu.us": 7 }, '"eu.us": "7" is not cut, delay=80ms or rate=250000'],
+  [{ "eu.us": 7 }, '"eu.us": it is no text'],
 ])("%j is said to be wrong, and changes nothing", (data, problem) => {
   const forecast = readForecast(data);
   expect(forecast.problems).toEqual([problem]);

@@ -51,10 +51,9 @@ export function readForecast(data: unknown): Forecast {
 
 /** A sentence when it cannot be read. */
 function readWeather(text: unknown): Weather | string {
+  if (typeof text !== "string") return "it is no text";
   let weather = fair;
-  for (const part of String(text)
-    .split(",")
-    .map((one) => one.trim())) {
+  for (const part of text.split(",").map((one) => one.trim())) {
     const [, name, number] = /^(cut|delay|rate)(?:=(\d{1,15})(?:ms)?)?$/.exec(part) ?? [];
     const value = Number(number);
     if (name === "cut" && number === undefined) weather = { ...weather, cut: true };

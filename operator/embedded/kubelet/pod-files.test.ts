@@ -150,7 +150,7 @@ describe("images", () => {
 
   test("are bundles by the digest of their content, or the sources", () => {
     const digest = bundle({ "validator.mjs": "1", "validator.mjs.map": "2" });
-    expect(store().find(`registry.example/validator@sha256:${digest}`, "validator")).toEqual({
+    expect(store().find(`validator@sha256:${digest}`, "validator")).toEqual({
       kind: "found",
       program: join(directory, `sha256-${digest}`, "validator.mjs"),
       id: `sha256:${digest}`,

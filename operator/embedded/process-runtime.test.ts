@@ -1,6 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -91,6 +100,26 @@ describe("a process of the runtime", () => {
     const ended = reached("ended");
     runtime.create({ ...spec("exit", "3"), finalExitCodes: [3] });
     expect((await ended).exit).toEqual({ code: 3, signal: null });
+  });
+
+  test("stays down when whoever created it decides what comes next", async () => {
+    const ended = reached("ended");
+    runtime.create({ ...spec("exit", "1"), restart: false });
+    expect((await ended).exit).toEqual({ code: 1, signal: null });
+    await runtime.remove("seat");
+    const again = reached("running");
+    runtime.create(spec("run"));
+    await again;
+  });
+
+  test("runs where it is told, with the environment of its runtime", async () => {
+    const own = createProcessRuntime(join(directory, "own"), { PATH: process.env["PATH"], ONE: "1" });
+    const log = join(directory, "where.log");
+    own.create({ ...spec("where"), logFile: log, directory, env: { TWO: "2" }, restart: false });
+    await expect
+      .poll(() => (existsSync(log) ? readFileSync(log, "utf8") : ""), { interval: 10, timeout: 30_000 })
+      .toContain(`in ${directory} with ONE PATH TWO\n`);
+    await own.close(0);
   });
 
   test("is killed when it does not end in time", async () => {

@@ -21,7 +21,11 @@ export interface ProcessSpec {
   /** Path of a TypeScript or JavaScript file that Node runs. */
   readonly program: string;
   readonly args: readonly string[];
-  /** Added to the environment of this process. */
+  /** Working directory; absent: that of this process. */
+  readonly directory?: string;
+  /** False: ends for good whenever it ends; who created it decides what then. Absent: true. */
+  readonly restart?: boolean;
+  /** Added to the runtime's environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** Standard output and standard error are appended here; at most `2 × logBytes` are kept. */
   readonly logFile: string;
@@ -79,8 +83,14 @@ interface Entry {
 const lifeline = pathToFileURL(join(import.meta.dirname, "lifeline.ts")).href;
 const defaultGraceMs = 5_000;
 
-/** Runs processes as children of this one. `runDir` keeps who runs, for the next start to clean up after us. */
-export function createProcessRuntime(runDir: string): ProcessRuntime {
+/**
+ * Runs processes as children of this one. `runDir` keeps who runs, for the next start to clean up after us.
+ * `environment` is what every process gets; absent: that of this process.
+ */
+export function createProcessRuntime(
+  runDir: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): ProcessRuntime {
   const entries = new Map<string, Entry>();
   const listeners = new Set<ProcessListener>();
   mkdirSync(runDir, { recursive: true });
@@ -96,7 +106,8 @@ export function createProcessRuntime(runDir: string): ProcessRuntime {
     const child = spawn(process.execPath, ["--import", lifeline, spec.program, ...spec.args], {
       detached: true,
       stdio: ["ignore", log, log, "pipe"],
-      env: { ...process.env, ...spec.env, SWARM_LIFELINE: "3" },
+      env: { ...environment, ...spec.env, SWARM_LIFELINE: "3" },
+      ...(spec.directory === undefined ? {} : { cwd: spec.directory }),
     });
     closeSync(log);
     entry.child = child;
@@ -119,7 +130,11 @@ export function createProcessRuntime(runDir: string): ProcessRuntime {
 
   const settle = (entry: Entry, exit: Exit, ranFor: number, restarts: number) => {
     const { spec } = entry;
-    if (entry.removing || (exit.code !== null && (spec.finalExitCodes ?? []).includes(exit.code))) {
+    if (
+      entry.removing ||
+      spec.restart === false ||
+      (exit.code !== null && (spec.finalExitCodes ?? []).includes(exit.code))
+    ) {
       entry.stopLogWatch();
       enter(entry, { kind: "ended", exit, restarts });
       entry.gone.resolve();

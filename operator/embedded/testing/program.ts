@@ -6,6 +6,9 @@ switch (what) {
   case "exit":
     process.exitCode = Number(value);
     break;
+  case "where":
+    console.log(`in ${process.cwd()} with ${Object.keys(process.env).sort().join(" ")}`);
+    break;
   case "run":
     setInterval(() => {}, 60_000);
     break;

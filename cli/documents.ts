@@ -20,6 +20,17 @@ function page(program: Command): string {
 
 **Live figures.** Heights in \`swarm status\` are what validators say of themselves at the moment. In a cluster they are asked through the API server (\`get\` on \`pods/proxy\`); without that right, or without an answer, they are unknown and everything else is shown.
 
+**Rights.** Everything that is asked for is in the namespace:
+
+| command | rights |
+|---|---|
+| \`apply\` | \`get\`, \`create\`, \`patch\` on \`validatorswarms\` and \`swarmcheckpoints\` |
+| \`status\` | \`get\`, \`list\` (\`--watch\`: \`watch\`) on \`validatorswarms\`; for pods and heights \`list\` (\`watch\`) on \`pods\` and \`get\` on \`pods/proxy\` |
+| \`scale\` | \`get\` on \`validatorswarms\`, \`patch\` on \`validatorswarms/scale\`; \`--wait\`: \`list\`, \`watch\` |
+| \`explain\` | \`get\` on \`validatorswarms\` and \`configmaps\` |
+| \`logs\` | \`get\`, \`list\` on \`pods\`, \`get\` on \`pods/log\` |
+| \`delete\` | \`get\`, \`delete\` on \`validatorswarms\`; \`--wait\`: \`list\`, \`watch\` |
+
 **Colours** are used on a terminal unless \`NO_COLOR\` is set.
 
 ## Options of all commands

@@ -1,9 +1,9 @@
 /** Mistakes, help, and the swarm of this machine. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { takeLock } from "../operator/embedded/lock.ts";
 import { exitMeanings } from "./exit.ts";
+import { writeTestEndpoints } from "./testing/endpoints.ts";
 import { createHome, type Home } from "./testing/run.ts";
 
 let home: Home;
@@ -14,33 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => home[Symbol.dispose]());
 
-/** A swarm whose operator lives (it is this process) and whose validators do not: nothing listens there. */
-function leaveEndpoints(name: string): void {
-  mkdirSync(join(directory, name), { recursive: true });
-  takeLock(join(directory, name, "lock.json"));
-  const url = "http://127.0.0.1:9";
-  const seat = {
-    seat: `${name}-eu-0`,
-    identity: `${name}-eu-0-g1`,
-    region: "eu",
-    power: 1,
-    rpc: url,
-    metrics: url,
-    log: "",
-  };
-  const endpoints = {
-    swarm: name,
-    chainId: "ab".repeat(32),
-    pid: 1,
-    faultPower: 0,
-    gateway: url,
-    console: url,
-    genesis: join(directory, name, "genesis.json"),
-    seats: [seat],
-    institutions: [{ bic: "QSWADEFFXXX", name: "" }],
-  };
-  writeFileSync(join(directory, name, "endpoints.json"), JSON.stringify(endpoints));
-}
+const leaveEndpoints = (name: string) => writeTestEndpoints(directory, name);
 
 const uetr = "846d3bc3-b6e3-4a8e-b329-1fce3ad2d4c3";
 const proof = (...more: string[]) => home.run(["proof", uetr, ...more]);

@@ -1,6 +1,11 @@
+import { once } from "node:events";
+import { copyFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { shapes } from "./shapes.ts";
 import { type Cluster, createCluster, documented, podResource, swarmResource } from "./testing/cluster.ts";
+import { writeTestEndpoints } from "./testing/endpoints.ts";
 import { condition, healthyStatus, pod, putQuickstart, regions, seat } from "./testing/quickstart.ts";
 
 let cluster: Cluster;
@@ -165,6 +170,26 @@ test("a validator that never ends its answer does not hold up the rest", async (
   const { code, out } = await cluster.run(["status", "quickstart"]);
   expect(code).toBe(0);
   expect(out).toContain("height ?  lag ?  healthy");
+});
+
+test("validators of this machine are asked where they listen", async () => {
+  putQuickstart(cluster);
+  const validator = createServer((request, response) => {
+    response.writeHead(request.url === "/metrics" ? 200 : 404).end('consensus_height{state="final"} 77\n');
+  });
+  validator.listen(0, "127.0.0.1");
+  await once(validator, "listening");
+  const address = validator.address();
+  const port = address !== null && typeof address === "object" ? address.port : 0;
+  const directory = join(cluster.home.path, ".swarm");
+  writeTestEndpoints(directory, "quickstart", { "quickstart-eu-west-0-g1": `http://127.0.0.1:${port}` });
+  copyFileSync(join(cluster.home.path, ".kube", "config"), join(directory, "kubeconfig"));
+  const { code, out } = await cluster.run(["status", "quickstart"]);
+  validator.closeAllConnections();
+  validator.close();
+  expect(code).toBe(0);
+  expect(out).toContain("quickstart-eu-west-0  g1  power 1  validator  height 77  lag 0  healthy");
+  expect(out).toContain("quickstart-us-east-0  g1  power 1  validator  height ?  lag ?  healthy");
 });
 
 describe("what the server does not give", () => {

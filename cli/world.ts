@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { swarmDirectory } from "../operator/embedded/volumes.ts";
 import { type ApiClient, createApiClient } from "../operator/kube/api-client.ts";
@@ -79,16 +79,20 @@ interface Location {
 }
 
 function locate(asked: string | undefined, plugin: boolean): Location | undefined {
-  const ours = join(swarmDirectory(), "kubeconfig");
+  const ours = resolve(swarmDirectory(), "kubeconfig");
   const file = (path: string): Location => ({
     from: path,
-    embedded: path === ours,
+    embedded: resolve(path) === ours,
     load: (config) => config.loadFromFile(path),
   });
   if (asked !== undefined) return file(asked);
   const listed = process.env["KUBECONFIG"] ?? "";
   if (listed !== "")
-    return { from: `KUBECONFIG ${listed}`, embedded: listed === ours, load: (config) => config.loadFromDefault() };
+    return {
+      from: `KUBECONFIG ${listed}`,
+      embedded: resolve(listed) === ours,
+      load: (config) => config.loadFromDefault(),
+    };
   if (!plugin && existsSync(ours)) return file(ours);
   const users = join(homedir(), ".kube", "config");
   if (existsSync(users)) return file(users);

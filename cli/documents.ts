@@ -14,7 +14,7 @@ function page(program: Command): string {
   return `<!-- Made by \`npm run generate\` from cli/. -->
 # The command line: \`swarm\` and \`kubectl swarm\`
 
-\`swarm\` speaks the Kubernetes API, to a swarm of this machine (\`npm start\`) and to one of a cluster alike. Found in the PATH as \`kubectl-swarm\` it is the plugin \`kubectl swarm\`.
+\`swarm\` speaks the Kubernetes API, to a swarm of this machine (\`npm start\`) and to one of a cluster alike. From the repository it is run with \`npx swarm\`; \`npm link\` puts it into the PATH, and with it \`kubectl-swarm\`, by which kubectl finds its plugin \`kubectl swarm\`, and \`kubectl_complete-swarm\`, by which it completes it.
 
 **Which API server.** \`--kubeconfig FILE\`; else \`KUBECONFIG\`; else \`kubeconfig\` in \`SWARM_DIR\` (default \`.swarm\`), which a swarm of this machine leaves there; else \`~/.kube/config\`; else the service account of the pod it runs in. \`kubectl swarm\` leaves the third out: it asks the cluster that kubectl asks. \`--context\` and \`--namespace\` are kubectl's; the namespace is the context's otherwise, or \`default\`.
 

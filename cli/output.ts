@@ -12,7 +12,8 @@ export interface Output {
 
 /** Writes a value as a line of JSON. */
 export function writeJson(output: Output, value: unknown): void {
-  output.line(JSON.stringify(value));
+  // JSON lets these stand as they are; escaped they are the same text, and no terminal obeys them.
+  output.line(JSON.stringify(value).replace(/[\u007f-\u009f]/g, (found) => `\\u00${found.charCodeAt(0).toString(16)}`));
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

@@ -166,6 +166,9 @@ test("nothing that an object says commands the terminal", async () => {
   const { out } = await cluster.run(["status", "quickstart"]);
   expect(out).toContain("Fine: So ]0;title[2J[8mhidden2Jit is.\n");
   expect(out.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+  const json = await cluster.run(["status", "quickstart", "--output", "json"]);
+  expect(json.out.trimEnd()).not.toMatch(/\p{Cc}/u);
+  expect(documented(shapes.status, json.out).swarms[0]?.conditions[0]?.message).toBe(`So ${evil}it is.`);
 });
 
 test("a validator that never ends its answer does not hold up the rest", async () => {

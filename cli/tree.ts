@@ -92,16 +92,21 @@ function podText(pod: SeatReport["pod"]): string {
   return `${pod.state}${restarts(pod.restarts)}${pod.node === "" ? "" : dim(`  ${pod.node}`)}`;
 }
 
-function healthText({ health }: SeatReport): string {
-  if (health === "healthy") return green(health);
-  return health === "joining"
-    ? cyan(health)
-    : health === "silent" || health === "missed"
-      ? red(health)
-      : yellow(health);
+const healthColours: Readonly<Record<SeatReport["health"], (text: string) => string>> = {
+  healthy: green,
+  joining: cyan,
+  silent: red,
+  missed: red,
+  unseen: yellow,
+  absent: yellow,
+};
+
+function healthText({ health, replacedAt }: SeatReport): string {
+  const left = replacedAt === null ? 0 : Math.ceil((Date.parse(replacedAt) - Date.now()) / 1_000);
+  return healthColours[health](left > 0 && left < 3_600 ? `${health}, ${left} s left` : health);
 }
 
-/** Those that are as hoped need no sentence. */
+/** All of them, each with its sentence; the colour says whether it is as hoped. */
 function conditionLines(conditions: SwarmReport["conditions"]): readonly string[] {
   const hoped = ({ type, status }: SwarmReport["conditions"][number]) =>
     type === "Degraded" || type === "Progressing" ? status === "False" : status === "True";

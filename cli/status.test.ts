@@ -62,8 +62,13 @@ test("a swarm as a tree by region", async () => {
     ...pod("quickstart-ap-south-0", 2),
     status: {
       phase: "Pending",
-      containerStatuses: [{ restartCount: 3, state: { waiting: { reason: "CrashLoopBackOff" } } }],
+      containerStatuses: [
+        { restartCount: 3, state: { waiting: { reason: "CrashLoopBackOff", message: "back-off 10s" } } },
+      ],
     },
+  });
+  cluster.put(podResource, "quickstart-eu-north-0-g1", {
+    status: { conditions: [{ type: "Ready", status: "False", message: "containers with unready status" }] },
   });
   serveMetrics(
     { "quickstart-eu-west-0-g1": 120, "quickstart-eu-north-0-g1": 97 },
@@ -79,9 +84,9 @@ permit  rotate quickstart-us-east-0, membership of quickstart-us-east-0, 0 power
 ├─ us-east  power 1, not waited for
 │  └─ quickstart-us-east-0   g1  power 1  validator  height ?    lag ?   missed   Running  node-1                       will be replaced at 2030-01-01T00:05:00Z unless it comes back
 ├─ ap-south  power 0, 1 required
-│  └─ quickstart-ap-south-0  g2  power 0  learner    height ?    lag ?   joining  CrashLoopBackOff  3 restarts  node-1  pod CrashLoopBackOff
+│  └─ quickstart-ap-south-0  g2  power 0  learner    height ?    lag ?   joining  CrashLoopBackOff  3 restarts  node-1  pod CrashLoopBackOff: back-off 10s
 └─ eu-north  power 1, 1 required
-   └─ quickstart-eu-north-0  g1  power 1  validator  height 97   lag 23  unseen   Running  node-1
+   └─ quickstart-eu-north-0  g1  power 1  validator  height 97   lag 23  unseen   Running  node-1                       pod not ready: containers with unready status
 gateway quickstart-gateway-7f9c-x2x  Running
 condition
 Ready        False  SeatsMissing: Not voting yet: quickstart-ap-south-0.

@@ -16,7 +16,7 @@ function page(program: Command): string {
 
 \`swarm\` speaks the Kubernetes API, to a swarm of this machine (\`npm start\`) and to one of a cluster alike. From the repository it is run with \`npx swarm\`; \`npm link\` puts it into the PATH, and with it \`kubectl-swarm\`, by which kubectl finds its plugin \`kubectl swarm\`, and \`kubectl_complete-swarm\`, by which it completes it.
 
-**Which API server.** \`--kubeconfig FILE\`; else \`KUBECONFIG\`; else \`kubeconfig\` in \`SWARM_DIR\` (default \`.swarm\`), which a swarm of this machine leaves there; else \`~/.kube/config\`; else the service account of the pod it runs in. \`kubectl swarm\` leaves the third out: it asks the cluster that kubectl asks. \`--context\` and \`--namespace\` are kubectl's; the namespace is the context's otherwise, or \`default\`.
+**Which API server.** \`--kubeconfig FILE\`; else \`KUBECONFIG\`; else \`kubeconfig\` in \`SWARM_DIR\` (default \`.swarm\`), which a swarm of this machine leaves there (used only if it leads to this machine and runs no program); else \`~/.kube/config\`; else the service account of the pod it runs in. \`kubectl swarm\` leaves the third out: it asks the cluster that kubectl asks. \`--context\` and \`--namespace\` are kubectl's; the namespace is the context's otherwise, or \`default\`.
 
 **Live figures.** Heights in \`swarm status\` are what validators say of themselves at the moment. In a cluster they are asked through the API server (\`get\` on \`pods/proxy\`); without that right, or without an answer, they are unknown and everything else is shown.
 

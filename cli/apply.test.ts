@@ -174,6 +174,27 @@ describe("conflicts", () => {
   });
 });
 
+test.each<[string, number, ReturnType<typeof statusReply>, string]>([
+  [
+    "no such namespace",
+    3,
+    statusReply(404, "NotFound", 'namespaces "default" not found'),
+    "There is no namespace default at http",
+  ],
+  [
+    "types that are not installed",
+    3,
+    statusReply(404, "NotFound", "the server could not find the requested resource"),
+    "Are the types of crds/ installed there?",
+  ],
+  ["no right to do it", 4, statusReply(403, "Forbidden", "you may not"), "you may not"],
+  ["a server in trouble", 6, statusReply(500, "InternalError", "etcd is away"), "says 500: etcd is away."],
+])("%s", async (_, code, reply, message) => {
+  cluster.server.admission(() => reply);
+  const ended = await apply(quickstart());
+  expect(ended).toMatchObject({ code, out: "", err: expect.stringContaining(message) });
+});
+
 test("an answer that was lost is not called a success", async () => {
   cluster.server.inject("patch", { kind: "lost-answer" });
   const { code, err } = await apply(quickstart());

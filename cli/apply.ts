@@ -123,9 +123,12 @@ async function applyOne(
     case "forbidden":
     case "gone":
     case "unavailable": {
-      const { code, reason } = failureOf(world, sent.failure, `namespace ${namespace}`);
+      const { code, reason } = failureOf(world, sent.failure, `swarm ${name}`);
+      const nowhere = refused.kind === "gone" && /\bnamespaces? ".*" not found/.test(refused.message);
       const again = refused.kind === "unavailable" && refused.maybeDone;
-      const message = again ? `${reason} It may have been applied nevertheless: apply it again.` : reason;
+      const message = nowhere
+        ? `There is no namespace ${namespace} at ${world.name}. Create it first, or choose another with --namespace NAME.`
+        : `${reason}${again ? " It may have been applied nevertheless: apply it again." : ""}`;
       return outcome(code, refused.kind === "forbidden" ? "refused" : "failed", { message });
     }
   }

@@ -1,7 +1,7 @@
 /** Clients of validators, for commands. */
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { AdminService, SettlementService } from "../proto/validator/v1/validator_pb.js";
+import { SettlementService } from "../proto/validator/v1/validator_pb.js";
 
 // Connections close themselves when nothing is asked any more, so that the command ends.
 const transport = (url: string) =>
@@ -9,4 +9,3 @@ const transport = (url: string) =>
 
 export const connectSettlement = (url: string): Client<typeof SettlementService> =>
   createClient(SettlementService, transport(url));
-export const connectAdmin = (url: string): Client<typeof AdminService> => createClient(AdminService, transport(url));

@@ -14,11 +14,22 @@ function page(program: Command): string {
   return `<!-- Made by \`npm run generate\` from cli/. -->
 # The command line: \`swarm\` and \`kubectl swarm\`
 
-\`swarm\` speaks the Kubernetes API, to a swarm of this machine (\`npm start\`) and to one of a cluster alike. Found in the PATH as \`kubectl-swarm\` it is the plugin \`kubectl swarm\`.
+\`swarm\` speaks the Kubernetes API, to a swarm of this machine (\`npm start\`) and to one of a cluster alike. From the repository it is run with \`npx swarm\`; \`npm link\` puts it into the PATH, and with it \`kubectl-swarm\`, by which kubectl finds its plugin \`kubectl swarm\`, and \`kubectl_complete-swarm\`, by which it completes it.
 
-**Which API server.** \`--kubeconfig FILE\`; else \`KUBECONFIG\`; else \`kubeconfig\` in \`SWARM_DIR\` (default \`.swarm\`), which a swarm of this machine leaves there; else \`~/.kube/config\`; else the service account of the pod it runs in. \`kubectl swarm\` leaves the third out: it asks the cluster that kubectl asks. \`--context\` and \`--namespace\` are kubectl's; the namespace is the context's otherwise, or \`default\`.
+**Which API server.** \`--kubeconfig FILE\`; else \`KUBECONFIG\`; else \`kubeconfig\` in \`SWARM_DIR\` (default \`.swarm\`), which a swarm of this machine leaves there (used only if it leads to this machine and runs no program); else \`~/.kube/config\`; else the service account of the pod it runs in. \`kubectl swarm\` leaves the third out: it asks the cluster that kubectl asks. \`--context\` and \`--namespace\` are kubectl's; the namespace is the context's otherwise, or \`default\`.
 
 **Live figures.** Heights in \`swarm status\` are what validators say of themselves at the moment. In a cluster they are asked through the API server (\`get\` on \`pods/proxy\`); without that right, or without an answer, they are unknown and everything else is shown.
+
+**Rights.** Everything that is asked for is in the namespace:
+
+| command | rights |
+|---|---|
+| \`apply\` | \`get\`, \`create\`, \`patch\` on \`validatorswarms\` and \`swarmcheckpoints\` |
+| \`status\` | \`get\`, \`list\` (\`--watch\`: \`watch\`) on \`validatorswarms\`; for pods and heights \`list\` (\`watch\`) on \`pods\` and \`get\` on \`pods/proxy\` |
+| \`scale\` | \`get\` on \`validatorswarms\`, \`patch\` on \`validatorswarms/scale\`; \`--wait\`: \`list\`, \`watch\` |
+| \`explain\` | \`get\` on \`validatorswarms\` and \`configmaps\` |
+| \`logs\` | \`get\`, \`list\` on \`pods\`, \`get\` on \`pods/log\` |
+| \`delete\` | \`get\`, \`delete\` on \`validatorswarms\`; \`--wait\`: \`list\`, \`watch\` |
 
 **Colours** are used on a terminal unless \`NO_COLOR\` is set.
 

@@ -7,7 +7,7 @@ import { type ExitCode, exitCodes, exitMeanings } from "./exit.ts";
 import type { GatewayOptions } from "./find.ts";
 import type { LogsOptions } from "./logs.ts";
 import { isName, nameRule } from "./names.ts";
-import type { Output } from "./output.ts";
+import { harmless, type Output } from "./output.ts";
 import type { ProofOptions } from "./proof.ts";
 import type { ScaleOptions } from "./scale.ts";
 import type { StatusOptions } from "./status.ts";
@@ -50,8 +50,9 @@ export function createProgram(options: ProgramOptions = {}): Program {
   let code: ExitCode = exitCodes.ok;
   const outputOf = ({ output }: OutputOptions): Output => ({
     json: output === "json",
-    line: (text) => write(`${text}\n`),
-    error: (text) => writeError(`${text}\n`),
+    line: (text) => write(`${harmless(text)}\n`),
+    picture: (text) => write(process.stdout.isTTY ? `\u001b[H\u001b[J${harmless(text)}\n` : `${harmless(text)}\n\n`),
+    error: (text) => writeError(`${harmless(text)}\n`),
   });
 
   /** Finds the API server first; without one the command is not run. */

@@ -164,8 +164,9 @@ function troubleOf(
   if (replacedAt !== undefined) return `will be replaced at ${replacedAt} unless it comes back`;
   if (!managed) return "";
   if (!pod) return "has no pod";
-  if (pod.state !== "Running") return `pod ${pod.state}`;
-  return pod.ready ? "" : "pod not ready";
+  if (pod.ready && pod.state === "Running") return "";
+  const what = pod.state === "Running" ? "not ready" : pod.state;
+  return pod.message === "" ? `pod ${what}` : `pod ${what}: ${pod.message}`;
 }
 
 function podReport(pod: StoredObject): SwarmReport["gateways"][number] {
@@ -173,15 +174,21 @@ function podReport(pod: StoredObject): SwarmReport["gateways"][number] {
   const spec = isRecord(pod["spec"]) ? pod["spec"] : {};
   const [container] = arrayAt(status, "containerStatuses");
   const state = isRecord(container) && isRecord(container["state"]) ? container["state"] : {};
-  const reason = textAt(state["waiting"], "reason") || textAt(state["terminated"], "reason");
+  const stopped = [state["waiting"], state["terminated"]];
+  const reason = stopped.map((each) => textAt(each, "reason")).find((text) => text !== "");
+  const readiness = arrayAt(status, "conditions").find((each) => textAt(each, "type") === "Ready");
+  const ready = textAt(readiness, "status") === "True";
+  const said = [...stopped, readiness].map((each) => textAt(each, "message")).find((text) => text !== "");
   return {
     name: pod.metadata.name,
     state:
-      pod.metadata.deletionTimestamp !== undefined ? "Terminating" : reason || textAt(status, "phase") || "Pending",
-    ready: arrayAt(status, "conditions").some(
-      (each) => textAt(each, "type") === "Ready" && textAt(each, "status") === "True",
-    ),
+      pod.metadata.deletionTimestamp === undefined ? (reason ?? (textAt(status, "phase") || "Pending")) : "Terminating",
+    ready,
+    message: ready ? "" : (said ?? "").slice(0, longestMessage),
     restarts: Math.max(0, Math.trunc(numberAt(container, "restartCount") ?? 0)),
     node: textAt(spec, "nodeName"),
   };
 }
+
+/** A container's last words can be long. */
+const longestMessage = 300;

@@ -50,6 +50,7 @@ const pod = z.object({
   name: text("Its name."),
   state: text("As kubectl shows it: `Running`, `Pending`, `Terminating`, `CrashLoopBackOff` …"),
   ready: flag("Its readiness probe answers."),
+  message: text("Why it is not ready, in its status' words; empty when it is, or nothing is said."),
   restarts: count("Restarts of its container."),
   node: text("Where it runs; empty before it is scheduled."),
 });

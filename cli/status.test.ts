@@ -1,6 +1,11 @@
+import { once } from "node:events";
+import { copyFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { shapes } from "./shapes.ts";
 import { type Cluster, createCluster, documented, podResource, swarmResource } from "./testing/cluster.ts";
+import { writeTestEndpoints } from "./testing/endpoints.ts";
 import { condition, healthyStatus, pod, putQuickstart, regions, seat } from "./testing/quickstart.ts";
 
 let cluster: Cluster;
@@ -57,8 +62,13 @@ test("a swarm as a tree by region", async () => {
     ...pod("quickstart-ap-south-0", 2),
     status: {
       phase: "Pending",
-      containerStatuses: [{ restartCount: 3, state: { waiting: { reason: "CrashLoopBackOff" } } }],
+      containerStatuses: [
+        { restartCount: 3, state: { waiting: { reason: "CrashLoopBackOff", message: "back-off 10s" } } },
+      ],
     },
+  });
+  cluster.put(podResource, "quickstart-eu-north-0-g1", {
+    status: { conditions: [{ type: "Ready", status: "False", message: "containers with unready status" }] },
   });
   serveMetrics(
     { "quickstart-eu-west-0-g1": 120, "quickstart-eu-north-0-g1": 97 },
@@ -70,13 +80,13 @@ test("a swarm as a tree by region", async () => {
 power   3 of 4 votes, F = 1, nothing may still fail; seats 4 of 4
 permit  rotate quickstart-us-east-0, membership of quickstart-us-east-0, 0 power, since 2030-01-01T00:00:00Z
 ├─ eu-west  power 1, 1 required
-│  └─ quickstart-eu-west-0  g1  power 1  validator  height 120  lag 0  healthy  Running  node-1
+│  └─ quickstart-eu-west-0   g1  power 1  validator  height 120  lag 0   healthy  Running  node-1
 ├─ us-east  power 1, not waited for
-│  └─ quickstart-us-east-0  g1  power 1  validator  height ?  lag ?  missed  Running  node-1  will be replaced at 2030-01-01T00:05:00Z unless it comes back
+│  └─ quickstart-us-east-0   g1  power 1  validator  height ?    lag ?   missed   Running  node-1                       will be replaced at 2030-01-01T00:05:00Z unless it comes back
 ├─ ap-south  power 0, 1 required
-│  └─ quickstart-ap-south-0  g2  power 0  learner  height ?  lag ?  joining  CrashLoopBackOff  3 restarts  node-1  pod CrashLoopBackOff
+│  └─ quickstart-ap-south-0  g2  power 0  learner    height ?    lag ?   joining  CrashLoopBackOff  3 restarts  node-1  pod CrashLoopBackOff: back-off 10s
 └─ eu-north  power 1, 1 required
-   └─ quickstart-eu-north-0  g1  power 1  validator  height 97  lag 23  unseen  Running  node-1
+   └─ quickstart-eu-north-0  g1  power 1  validator  height 97   lag 23  unseen   Running  node-1                       pod not ready: containers with unready status
 gateway quickstart-gateway-7f9c-x2x  Running
 condition
 Ready        False  SeatsMissing: Not voting yet: quickstart-ap-south-0.
@@ -155,6 +165,17 @@ test("hostile statuses and pods are shown as far as they can be read", async () 
   });
 });
 
+test("nothing that an object says commands the terminal", async () => {
+  const evil = "\u001b]0;title\u0007\u001b[2J\u001b[8mhidden\u009b2J\r";
+  putQuickstart(cluster, healthyStatus({ conditions: [condition("Ready", "True", "Fine", `So ${evil}it is.`)] }));
+  const { out } = await cluster.run(["status", "quickstart"]);
+  expect(out).toContain("Fine: So ]0;title[2J[8mhidden2Jit is.\n");
+  expect(out.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+  const json = await cluster.run(["status", "quickstart", "--output", "json"]);
+  expect(json.out.trimEnd()).not.toMatch(/\p{Cc}/u);
+  expect(documented(shapes.status, json.out).swarms[0]?.conditions[0]?.message).toBe(`So ${evil}it is.`);
+});
+
 test("a validator that never ends its answer does not hold up the rest", async () => {
   putQuickstart(cluster);
   cluster.server.serveBelow((path) =>
@@ -165,6 +186,26 @@ test("a validator that never ends its answer does not hold up the rest", async (
   const { code, out } = await cluster.run(["status", "quickstart"]);
   expect(code).toBe(0);
   expect(out).toContain("height ?  lag ?  healthy");
+});
+
+test("validators of this machine are asked where they listen", async () => {
+  putQuickstart(cluster);
+  const validator = createServer((request, response) => {
+    response.writeHead(request.url === "/metrics" ? 200 : 404).end('consensus_height{state="final"} 77\n');
+  });
+  validator.listen(0, "127.0.0.1");
+  await once(validator, "listening");
+  const address = validator.address();
+  const port = address !== null && typeof address === "object" ? address.port : 0;
+  const directory = join(cluster.home.path, ".swarm");
+  writeTestEndpoints(directory, "quickstart", { "quickstart-eu-west-0-g1": `http://127.0.0.1:${port}` });
+  copyFileSync(join(cluster.home.path, ".kube", "config"), join(directory, "kubeconfig"));
+  const { code, out } = await cluster.run(["status", "quickstart"]);
+  validator.closeAllConnections();
+  validator.close();
+  expect(code).toBe(0);
+  expect(out).toMatch(/quickstart-eu-west-0 +g1 +power 1 +validator +height 77 +lag 0 +healthy/);
+  expect(out).toMatch(/quickstart-us-east-0 +g1 +power 1 +validator +height \? +lag \? +healthy/);
 });
 
 describe("what the server does not give", () => {
@@ -193,7 +234,7 @@ describe("what the server does not give", () => {
     cluster.server.inject("list", { kind: "status", status: 403, reason: "Forbidden" });
     const { code, out, err } = await cluster.run(["status", "quickstart"]);
     expect(code).toBe(0);
-    expect(out).toContain("quickstart-eu-west-0  g1  power 1");
+    expect(out).toMatch(/quickstart-eu-west-0 +g1 +power 1/);
     expect(err).toContain("Pods are not shown: ");
   });
 

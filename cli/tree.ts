@@ -24,7 +24,7 @@ function swarmLines(swarm: SwarmReport): readonly string[] {
       ? `power   ${power.available} of ${power.total} votes, F = ${power.fault}, ${budget(power.faultBudgetLeft)} may still fail; seats ${replicas.inForce} of ${replicas.wanted}`
       : `seats   ${replicas.inForce} of ${replicas.wanted}`,
     ...stages(swarm),
-    ...swarm.regions.flatMap((region, i) => regionLines(region, i === swarm.regions.length - 1)),
+    ...regionLines(swarm.regions),
     ...swarm.gateways.map(
       (pod) => `gateway ${pod.name}  ${pod.ready ? green(pod.state) : yellow(pod.state)}${restarts(pod.restarts)}`,
     ),
@@ -57,47 +57,56 @@ function stages({ rollout, permit, membershipChange, lastCheckpoint }: SwarmRepo
   ];
 }
 
-function regionLines({ name, power, required, degraded, seats }: RegionReport, last: boolean): readonly string[] {
-  const mode = degraded ? yellow("not waited for") : required > 0 ? `${required} required` : "not required";
-  const cells = seatTable(seats);
-  return [
-    `${last ? "└" : "├"}─ ${bold(name)}  power ${power}, ${mode}`,
-    ...cells.map((line, n) => `${last ? " " : "│"}  ${n === cells.length - 1 ? "└" : "├"}─ ${line}`),
-  ];
+/** Regions with their seats beneath them; columns are aligned over all of them. */
+function regionLines(regions: readonly RegionReport[]): readonly string[] {
+  const rows = regions.flatMap(({ seats }) => seats).map(seatCells);
+  const cells = table(
+    Array.from({ length: Math.max(0, ...rows.map((row) => row.length)) }, () => ({ title: "" })),
+    rows,
+  ).slice(1);
+  let next = 0;
+  return regions.flatMap(({ name, power, required, degraded, seats }, i) => {
+    const last = i === regions.length - 1;
+    const mode = degraded ? yellow("not waited for") : required > 0 ? `${required} required` : "not required";
+    return [
+      `${last ? "└" : "├"}─ ${bold(name)}  power ${power}, ${mode}`,
+      ...seats.map((_, n) => `${last ? " " : "│"}  ${n === seats.length - 1 ? "└" : "├"}─ ${cells[next++] ?? ""}`),
+    ];
+  });
 }
 
-/** Seats with their columns aligned inside the region. */
-function seatTable(seats: readonly SeatReport[]): readonly string[] {
-  const rows = seats.map((seat) => [
-    seat.name,
-    seat.identity === "" ? "-" : `g${seat.generation}`,
-    `power ${seat.power}`,
-    seat.role,
-    seat.height === null ? "height ?" : `height ${seat.height}`,
-    seat.lag === null ? "lag ?" : `lag ${seat.lag}`,
-    healthText(seat),
-    seat.managed ? podText(seat.pod) : dim("run elsewhere"),
-    seat.trouble === "" ? "" : yellow(seat.trouble),
-  ]);
-  const columns = (rows[0] ?? []).map(() => ({ title: "" }));
-  return table(columns, rows).slice(1);
-}
+const seatCells = (seat: SeatReport): readonly string[] => [
+  seat.name,
+  seat.identity === "" ? "-" : `g${seat.generation}`,
+  `power ${seat.power}`,
+  seat.role,
+  seat.height === null ? "height ?" : `height ${seat.height}`,
+  seat.lag === null ? "lag ?" : `lag ${seat.lag}`,
+  healthText(seat),
+  seat.managed ? podText(seat.pod) : dim("run elsewhere"),
+  seat.trouble === "" ? "" : yellow(seat.trouble),
+];
 
 function podText(pod: SeatReport["pod"]): string {
   if (pod === null) return "";
   return `${pod.state}${restarts(pod.restarts)}${pod.node === "" ? "" : dim(`  ${pod.node}`)}`;
 }
 
-function healthText({ health }: SeatReport): string {
-  if (health === "healthy") return green(health);
-  return health === "joining"
-    ? cyan(health)
-    : health === "silent" || health === "missed"
-      ? red(health)
-      : yellow(health);
+const healthColours: Readonly<Record<SeatReport["health"], (text: string) => string>> = {
+  healthy: green,
+  joining: cyan,
+  silent: red,
+  missed: red,
+  unseen: yellow,
+  absent: yellow,
+};
+
+function healthText({ health, replacedAt }: SeatReport): string {
+  const left = replacedAt === null ? 0 : Math.ceil((Date.parse(replacedAt) - Date.now()) / 1_000);
+  return healthColours[health](left > 0 && left < 3_600 ? `${health}, ${left} s left` : health);
 }
 
-/** Those that are as hoped need no sentence. */
+/** All of them, each with its sentence; the colour says whether it is as hoped. */
 function conditionLines(conditions: SwarmReport["conditions"]): readonly string[] {
   const hoped = ({ type, status }: SwarmReport["conditions"][number]) =>
     type === "Degraded" || type === "Progressing" ? status === "False" : status === "True";

@@ -1,5 +1,5 @@
 /** `swarm status --watch`: the same picture again whenever it changes. */
-import { systemClock } from "../operator/kube/clock.ts";
+import { pause, systemClock } from "../operator/kube/clock.ts";
 import { pods, validatorSwarms } from "../operator/kube/kinds.ts";
 import { startListWatch } from "../operator/kube/list-watch.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
@@ -27,6 +27,9 @@ export async function watchStatus(
   let live: ReadonlyMap<string, LiveFigures> = new Map();
   let shown = "";
   let cancel = () => {};
+  /** The first picture has everything: what was listed, and what validators said. */
+  let begun = false;
+  let pending = false;
 
   const common = {
     api: world.api,
@@ -34,7 +37,8 @@ export async function watchStatus(
     random: Math.random,
     signal: stop.signal,
     onChange: () => {
-      cancel();
+      if (!begun || pending) return;
+      pending = true;
       cancel = systemClock.after(gatherMs, show);
     },
   };
@@ -54,6 +58,7 @@ export async function watchStatus(
   const ownPods = () => owned?.store.list() ?? [];
 
   function show(): void {
+    pending = false;
     const found = swarms.store.list().filter(({ metadata }) => name === undefined || metadata.name === name);
     if (name !== undefined && found.length === 0) return end();
     const reports = reportAll(found, ownPods(), live);
@@ -61,27 +66,26 @@ export async function watchStatus(
     if (text === shown) return;
     shown = text;
     if (output.json) writeJson(output, { swarms: reports });
-    // A terminal shows one picture, anything else gets them one after the other.
-    else output.line(process.stdout.isTTY ? `\u001b[H\u001b[J${text}` : `${text}\n`);
+    else output.picture(text);
   }
 
-  async function askAgain(swarm: string): Promise<void> {
+  async function keepAsking(swarm: string): Promise<void> {
     while (!stop.signal.aborted) {
-      const { promise: later, resolve } = Promise.withResolvers<void>();
-      systemClock.after(liveMs, resolve);
+      await pause(systemClock, liveMs, stop.signal);
       live = await askValidators(world, swarm, ownPods());
       if (!stop.signal.aborted) show();
-      await later;
     }
   }
 
   await Promise.all([swarms.synced, owned?.synced]);
+  if (name !== undefined) live = await askValidators(world, name, ownPods());
+  begun = true;
   show();
-  if (name !== undefined) void askAgain(name);
+  const asking = name === undefined ? undefined : keepAsking(name);
   await gone;
   cancel();
   stop.abort();
-  await Promise.all([swarms.done, owned?.done]);
+  await Promise.all([swarms.done, owned?.done, asking]);
   output.error(`Swarm ${name} was deleted.`);
   return exitCodes.notFound;
 }

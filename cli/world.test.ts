@@ -1,10 +1,15 @@
 /** Which API server is asked. */
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { type Cluster, createCluster, swarmResource } from "./testing/cluster.ts";
 import { mainFile } from "./testing/run.ts";
+
+interface Config {
+  readonly users: readonly { readonly name: string }[];
+  readonly clusters: readonly { readonly name: string }[];
+}
 
 /** The user's cluster, and a swarm of this machine. */
 let theirs: Cluster;
@@ -40,6 +45,33 @@ test("the user's, a swarm of this machine before it, KUBECONFIG before that, --k
   expect(await seen()).toEqual(["ours"]);
   expect(await seen([], { env: { KUBECONFIG: users } })).toEqual(["theirs"]);
   expect(await seen(["--kubeconfig", machines], { env: { KUBECONFIG: users } })).toEqual(["ours"]);
+});
+
+test.each<[string, (config: Config) => unknown]>([
+  [
+    "runs a program",
+    ({ users: [user], ...rest }) => ({
+      ...rest,
+      users: [
+        {
+          name: user?.name,
+          user: { exec: { apiVersion: "client.authentication.k8s.io/v1", command: "touch", args: ["run"] } },
+        },
+      ],
+    }),
+  ],
+  [
+    "leads elsewhere",
+    ({ clusters: [cluster], ...rest }) => ({
+      ...rest,
+      clusters: [{ name: cluster?.name, cluster: { server: "http://192.0.2.1" } }],
+    }),
+  ],
+])("a file that merely lies there and %s is not used", async (_, changed) => {
+  writeFileSync(machines, stringify(changed(parse(readFileSync(users, "utf8")))));
+  const { code, err } = await theirs.run(["status"]);
+  expect([code, err]).toEqual([2, expect.stringContaining("is none that a swarm of this machine leaves")]);
+  expect(existsSync(join(theirs.home.path, "run"))).toBe(false);
 });
 
 test("run by kubectl: kubectl's, and it calls itself so", async () => {

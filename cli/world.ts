@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { swarmDirectory } from "../operator/embedded/volumes.ts";
 import { type ApiClient, createApiClient } from "../operator/kube/api-client.ts";
@@ -58,6 +58,10 @@ export function openWorld(options: WorldOptions, plugin: boolean): FoundWorld {
   }
   const cluster = config.getCurrentCluster();
   if (!cluster) return none(`${found.from} names no current cluster. Choose one with --context NAME.`);
+  if (found.lyingAround && !isOfThisMachine(config))
+    return none(
+      `${found.from} is none that a swarm of this machine leaves: it runs a program or leads elsewhere. Name it with --kubeconfig if it is meant.`,
+    );
   const namespace =
     options.namespace ?? (config.getContextObject(config.getCurrentContext())?.namespace || undefined) ?? "default";
   return {
@@ -71,25 +75,40 @@ export function openWorld(options: WorldOptions, plugin: boolean): FoundWorld {
   };
 }
 
+/** A folder that came from somebody else may hold such a file too: nothing of it is run, and no other machine is asked. */
+function isOfThisMachine(config: KubeConfig): boolean {
+  const user = config.getCurrentUser();
+  const cluster = config.getCurrentCluster();
+  const host = URL.parse(cluster?.server ?? "")?.hostname ?? "";
+  const runs = user?.exec !== undefined || user?.authProvider !== undefined;
+  return ["127.0.0.1", "[::1]", "localhost"].includes(host) && !runs && cluster?.proxyUrl === undefined;
+}
+
 interface Location {
   readonly from: string;
   readonly embedded: boolean;
+  /** Nobody named it. */
+  readonly lyingAround?: boolean;
   /** Throws when it cannot be read. */
   readonly load: (config: KubeConfig) => void;
 }
 
 function locate(asked: string | undefined, plugin: boolean): Location | undefined {
-  const ours = join(swarmDirectory(), "kubeconfig");
+  const ours = resolve(swarmDirectory(), "kubeconfig");
   const file = (path: string): Location => ({
     from: path,
-    embedded: path === ours,
+    embedded: resolve(path) === ours,
     load: (config) => config.loadFromFile(path),
   });
   if (asked !== undefined) return file(asked);
   const listed = process.env["KUBECONFIG"] ?? "";
   if (listed !== "")
-    return { from: `KUBECONFIG ${listed}`, embedded: listed === ours, load: (config) => config.loadFromDefault() };
-  if (!plugin && existsSync(ours)) return file(ours);
+    return {
+      from: `KUBECONFIG ${listed}`,
+      embedded: resolve(listed) === ours,
+      load: (config) => config.loadFromDefault(),
+    };
+  if (!plugin && existsSync(ours)) return { ...file(ours), lyingAround: true };
   const users = join(homedir(), ".kube", "config");
   if (existsSync(users)) return file(users);
   // Inside a pod.

@@ -14,7 +14,7 @@ const schema = z.object({
   epoch: count,
   power: z.object({ total: count, available: count, fault: count, budgetLeft: count }),
   /** The disruption the permit is held for; "" when it is free. */
-  underWay: z.string().max(253),
+  underWay: z.string().max(1_024),
   /** In their order. */
   next: z.array(z.object({ what: sentence, reason: z.string().max(1_024), message: sentence })).max(10_000),
   /** What is not done, and what blocks it. */

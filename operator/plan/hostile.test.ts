@@ -1,8 +1,9 @@
 /** What validators say may be anything: it never throws, and without proof it moves nothing. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { explanationData, readExplanation } from "../api/explanation.ts";
 import { readChain } from "./chain.ts";
-import { explain } from "./explain.ts";
+import { explain, explanationOf } from "./explain.ts";
 import { observe } from "./exploration/observe.ts";
 import { running, specOf } from "./exploration/scenes.ts";
 import { now, type Scene } from "./exploration/world.ts";
@@ -132,6 +133,8 @@ test("any reports, any clock: a plan, a status, an explanation; and no pod, volu
     fc.property(fc.array(report, { maxLength: 8 }), fc.oneof(fc.constant(now), number), (reports, at) => {
       const answer = plan(four, { ...honest, reports }, at);
       expect(explain(answer)).toContain("Power:");
+      const explanation = explanationOf(answer);
+      expect(readExplanation(explanationData(explanation))).toEqual(explanation);
       const taken = answer.actions.filter(
         ({ kind }) => kind.startsWith("delete") || kind === "take-permit" || kind === "release-pod",
       );

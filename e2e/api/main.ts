@@ -1,0 +1,23 @@
+/**
+ * `npm run e2e:api`: the operator's side of the Kubernetes API against a real server: etcd, kube-apiserver and
+ * kube-controller-manager, without nodes. Ends with `N passed, N failed`.
+ */
+import { buildBinary } from "../control-plane/build.ts";
+import { startControlPlane } from "../control-plane/control-plane.ts";
+import { admission } from "./admission.ts";
+import { createSuite } from "./suite.ts";
+
+const binary = await buildBinary(console.log);
+const started = performance.now();
+const plane = await startControlPlane(binary);
+console.log(`a control plane in ${((performance.now() - started) / 1_000).toFixed(1)} s`);
+const suite = createSuite(plane);
+try {
+  await admission(suite);
+} finally {
+  suite.close();
+  await plane.stop();
+}
+const { passed, failed } = suite.verdict();
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);

@@ -4,17 +4,11 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { edited, type InvalidSpec, invalidSpecs } from "../../operator/api/testing/invalid-specs.ts";
 import type { ApiFailure } from "../../operator/kube/api-client.ts";
-import { arrayAt, isRecord, type Kind, pathOf, textAt } from "../../operator/kube/objects.ts";
+import { validatorSwarms } from "../../operator/kube/kinds.ts";
+import { arrayAt, isRecord, pathOf, textAt } from "../../operator/kube/objects.ts";
 import { bodyOf, must, namespace, type Suite } from "./suite.ts";
 
 const root = join(import.meta.dirname, "../..");
-const swarms: Kind = {
-  group: "validatorswarm.io",
-  version: "v1alpha1",
-  plural: "validatorswarms",
-  kind: "ValidatorSwarm",
-  namespaced: true,
-};
 const definitions = ["validatorswarms", "swarmcheckpoints"];
 const largestBytes = 256 * 1024;
 const quickstart: unknown = parse(readFileSync(join(root, "manifests/quickstart.yaml"), "utf8"));
@@ -57,7 +51,7 @@ async function applyTwice(suite: Suite): Promise<string> {
   const first = await suite.kubectl(apply);
   const second = await suite.kubectl(apply);
   must(/created/.test(first) && /unchanged/.test(second), `${first}${second}`);
-  const stored = bodyOf(await suite.send("GET", pathOf(swarms, namespace, "quickstart")));
+  const stored = bodyOf(await suite.send("GET", pathOf(validatorSwarms, namespace, "quickstart")));
   const spec = stored["spec"];
   must(isRecord(spec) && isRecord(spec["storage"]), "the server filled in no defaults");
   await suite.kubectl(["delete", "-n", namespace, "vsw/quickstart"]);
@@ -78,7 +72,7 @@ async function refuse(suite: Suite): Promise<string> {
 
 /** "" when the server says what the table says. */
 async function refusedAs(suite: Suite, each: InvalidSpec): Promise<string> {
-  const path = pathOf(swarms, namespace);
+  const path = pathOf(validatorSwarms, namespace);
   const strict = { fieldValidation: "Strict" };
   const object = edited(quickstart, each.set);
   if (each.before === undefined) {
@@ -86,7 +80,7 @@ async function refusedAs(suite: Suite, each: InvalidSpec): Promise<string> {
     return answer.kind === "ok" ? "admitted" : differs(each, answer.failure);
   }
   bodyOf(await suite.send("POST", path, edited(quickstart, each.before), strict));
-  const one = pathOf(swarms, namespace, "quickstart");
+  const one = pathOf(validatorSwarms, namespace, "quickstart");
   try {
     const answer = await suite.send("PUT", one, await asNext(suite, one, object), strict);
     return answer.kind === "ok" ? "admitted" : differs(each, answer.failure);
@@ -114,7 +108,7 @@ async function admitForPlanner(suite: Suite): Promise<string> {
   const planner = invalidSpecs.filter(({ layer }) => layer === "planner");
   for (const each of planner) {
     const query = { fieldValidation: "Strict", dryRun: "All" };
-    const answer = await suite.send("POST", pathOf(swarms, namespace), edited(quickstart, each.set), query);
+    const answer = await suite.send("POST", pathOf(validatorSwarms, namespace), edited(quickstart, each.set), query);
     must(answer.kind === "ok", `${each.name} is refused: ${JSON.stringify(answer)}`);
   }
   return `${planner.length} admitted`;
@@ -122,7 +116,7 @@ async function admitForPlanner(suite: Suite): Promise<string> {
 
 async function surface(suite: Suite): Promise<string> {
   await suite.kubectl(["apply", "-n", namespace, "-f", join(root, "manifests/quickstart.yaml")]);
-  const one = pathOf(swarms, namespace, "quickstart");
+  const one = pathOf(validatorSwarms, namespace, "quickstart");
   const status = {
     status: {
       replicas: 4,

@@ -6,6 +6,8 @@ import { buildBinary } from "../control-plane/build.ts";
 import { startControlPlane } from "../control-plane/control-plane.ts";
 import { admission } from "./admission.ts";
 import { createSuite } from "./suite.ts";
+import { watching } from "./watching.ts";
+import { writing } from "./writing.ts";
 
 const binary = await buildBinary(console.log);
 const started = performance.now();
@@ -14,6 +16,8 @@ console.log(`a control plane in ${((performance.now() - started) / 1_000).toFixe
 const suite = createSuite(plane);
 try {
   await admission(suite);
+  await writing(suite);
+  await watching(suite);
 } finally {
   suite.close();
   await plane.stop();

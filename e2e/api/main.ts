@@ -5,6 +5,7 @@
 import { buildBinary } from "../control-plane/build.ts";
 import { startControlPlane } from "../control-plane/control-plane.ts";
 import { admission } from "./admission.ts";
+import { election } from "./election.ts";
 import { createSuite } from "./suite.ts";
 import { watching } from "./watching.ts";
 import { writing } from "./writing.ts";
@@ -18,6 +19,7 @@ try {
   await admission(suite);
   await writing(suite);
   await watching(suite);
+  await election(suite);
 } finally {
   suite.close();
   await plane.stop();

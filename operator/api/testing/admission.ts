@@ -15,7 +15,7 @@ class Quantity {
   }
 }
 
-const environment = new Environment({ unlistedVariablesAreDyn: true })
+const environment = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false })
   .registerType("Quantity", { fields: {}, ctor: Quantity })
   .registerFunction("list.sum(): int", (list: bigint[]) => list.reduce((sum, each) => sum + each, 0n))
   .registerFunction("list.indexOf(dyn): int", (list: unknown[], item: unknown) => BigInt(list.indexOf(item)))

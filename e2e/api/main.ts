@@ -6,7 +6,8 @@ import { buildBinary } from "../control-plane/build.ts";
 import { startControlPlane } from "../control-plane/control-plane.ts";
 import { admission } from "./admission.ts";
 import { election } from "./election.ts";
-import { createSuite } from "./suite.ts";
+import { nodesAndDisks } from "./nodes.ts";
+import { createSuite, namespace } from "./suite.ts";
 import { watching } from "./watching.ts";
 import { writing } from "./writing.ts";
 
@@ -15,9 +16,11 @@ const started = performance.now();
 const plane = await startControlPlane(binary);
 console.log(`a control plane in ${((performance.now() - started) / 1_000).toFixed(1)} s`);
 const suite = createSuite(plane);
-const parts = { admission, writing, watching, election };
+const parts = { admission, writing, nodes: nodesAndDisks, watching, election };
 const wanted = process.argv.slice(2);
+// Every part after the first stands in its namespace.
 try {
+  if (wanted.length > 0 && !wanted.includes("admission")) await suite.kubectl(["create", "namespace", namespace]);
   for (const [name, run] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await run(suite);
 } finally {
   suite.close();

@@ -14,6 +14,8 @@ export interface PodRunner {
   /** `address`: of the loopback range and the pod's own. `disk`: uid of the volume it mounts, "" without one. */
   readonly start: (pod: StoredObject, address: string, disk: string) => Promise<void>;
   readonly stop: (pod: StoredObject) => Promise<void>;
+  /** What the readiness probe says. */
+  readonly ready: (pod: StoredObject, address: string) => Promise<boolean>;
 }
 
 export interface FakeKubelet {
@@ -22,12 +24,25 @@ export interface FakeKubelet {
   readonly done: Promise<void>;
 }
 
+/** Addresses of 127.64.0.0/16: a name's own, and never off this machine. */
+export function createAddresses(): (pod: string) => string {
+  const addresses = new Map<string, string>();
+  return (pod) => {
+    const next = addresses.size + 1;
+    const address = addresses.get(pod) ?? `127.64.${next >> 8}.${next & 255}`;
+    addresses.set(pod, address);
+    return address;
+  };
+}
+
 export interface FakeKubeletOptions {
   readonly api: ApiClient;
   readonly namespace: string;
   /** One node for each, labelled `topology.kubernetes.io/region`. */
   readonly regions: readonly string[];
   readonly runner: PodRunner;
+  /** Of a pod, by its name: known before it runs, as names in a DNS are. */
+  readonly addressOf: (pod: string) => string;
   readonly signal: AbortSignal;
 }
 
@@ -44,8 +59,7 @@ const heartbeatMs = 10_000;
 
 /** Starts at once. `done` rejects with a bug, and resolves after the signal. */
 export async function startFakeKubelet(options: FakeKubeletOptions): Promise<FakeKubelet> {
-  const { api, namespace, runner, signal } = options;
-  const addresses = new Map<string, string>();
+  const { api, namespace, runner, addressOf, signal } = options;
   /** By uid: those that the runner has started. */
   const running = new Set<string>();
 
@@ -147,15 +161,19 @@ export async function startFakeKubelet(options: FakeKubeletOptions): Promise<Fak
       if (!found) return true;
       return kind === persistentVolumeClaims && textAt(found["status"], "phase") !== "Bound";
     });
-    if (missing || isReady(pod)) return done;
-    const address = addressOf(uid);
+    if (missing) return done;
+    const address = addressOf(name);
     if (!running.has(uid)) {
       running.add(uid);
       const claim = wants.find(({ kind }) => kind === persistentVolumeClaims);
       const disk = claim ? watched.objects.get(persistentVolumeClaims, `${namespace}/${claim.name}`) : undefined;
       await runner.start(pod, address, disk?.metadata.uid ?? "");
     }
-    return outcome("PATCH", pathOf(pods, namespace, name, "status"), { metadata: { uid }, status: runs(pod, address) });
+    const ready = await runner.ready(pod, address);
+    if (textAt(pod["status"], "phase") === "Running" && isReady(pod) === ready) return again;
+    const status = runs(pod, address, ready);
+    const written = await outcome("PATCH", pathOf(pods, namespace, name, "status"), { metadata: { uid }, status });
+    return written.kind === "done" ? again : written;
   }
 
   /** As a kubelet does: the containers first, their end into the status, then the object. */
@@ -194,14 +212,6 @@ export async function startFakeKubelet(options: FakeKubeletOptions): Promise<Fak
     });
   }
 
-  /** Addresses of 127.64.0.0/16: a pod's own, and never off this machine. */
-  function addressOf(uid: string): string {
-    const next = addresses.size + 1;
-    const address = addresses.get(uid) ?? `127.64.${next >> 8}.${next & 255}`;
-    addresses.set(uid, address);
-    return address;
-  }
-
   async function makeNode(name: string): Promise<void> {
     const metadata = { name: nodeOf(name), labels: { [region]: name, "topology.kubernetes.io/zone": `${name}-a` } };
     await send("POST", pathOf(nodes), { apiVersion: "v1", kind: "Node", metadata });
@@ -227,6 +237,8 @@ export async function startFakeKubelet(options: FakeKubeletOptions): Promise<Fak
 }
 
 const done: Outcome = { kind: "done" };
+/** The period of a readiness probe. */
+const again: Outcome = { kind: "again", afterMs: 500 };
 const nodeOf = (name: string) => `node-${name}`;
 const diskOf = (claimUid: string) => `disk-${claimUid}`;
 
@@ -254,7 +266,7 @@ const isReady = (pod: StoredObject) =>
 
 const containersOf = (pod: StoredObject) => arrayAt(pod["spec"], "containers").map((each) => textAt(each, "name"));
 
-function runs(pod: StoredObject, address: string) {
+function runs(pod: StoredObject, address: string, ready: boolean) {
   const now = new Date().toISOString().replace(/\.\d+/, "");
   const conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"];
   return {
@@ -263,10 +275,14 @@ function runs(pod: StoredObject, address: string) {
     podIPs: [{ ip: address }],
     hostIP: "127.0.0.1",
     startTime: now,
-    conditions: conditions.map((type) => ({ type, status: "True", lastTransitionTime: now })),
+    conditions: conditions.map((type) => ({
+      type,
+      status: ready || !/Ready/.test(type) ? "True" : "False",
+      lastTransitionTime: now,
+    })),
     containerStatuses: containersOf(pod).map((name) => ({
       name,
-      ready: true,
+      ready,
       started: true,
       restartCount: 0,
       image: "fake",

@@ -5,6 +5,7 @@
 import { buildBinary } from "../control-plane/build.ts";
 import { startControlPlane } from "../control-plane/control-plane.ts";
 import { admission } from "./admission.ts";
+import { contract } from "./contract.ts";
 import { election } from "./election.ts";
 import { nodesAndDisks } from "./nodes.ts";
 import { createSuite, namespace } from "./suite.ts";
@@ -16,7 +17,7 @@ const started = performance.now();
 const plane = await startControlPlane(binary);
 console.log(`a control plane in ${((performance.now() - started) / 1_000).toFixed(1)} s`);
 const suite = createSuite(plane);
-const parts = { admission, writing, nodes: nodesAndDisks, watching, election };
+const parts = { admission, writing, nodes: nodesAndDisks, watching, election, contract };
 const wanted = process.argv.slice(2);
 // Every part after the first stands in its namespace.
 try {

@@ -31,7 +31,9 @@ switch (process.argv[2]) {
 }
 
 async function up(): Promise<void> {
-  if (await reach()) {
+  const running = await reach();
+  if (running) {
+    running.destroy();
     console.error("it is up already; `down` ends it");
     process.exitCode = 1;
     return;

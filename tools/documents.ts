@@ -14,12 +14,8 @@ export interface Document {
 }
 
 export function documents(): readonly Document[] {
-<<<<<<< HEAD
-  return [parametersPage(), corePage(), ...rpcDocuments(), ...apiDocuments(), ...cliDocuments()];
-=======
   const operatorMetrics = { path: "docs/operator-metrics.md", content: operatorMetricsDocument() };
-  return [parametersPage(), corePage(), ...rpcDocuments(), ...apiDocuments(), operatorMetrics];
->>>>>>> d4bea38e79c2eed83e5640749f86d1df0494e1dd
+  return [parametersPage(), corePage(), ...rpcDocuments(), ...apiDocuments(), ...cliDocuments(), operatorMetrics];
 }
 
 const made = (from: string) => `<!-- Made by \`npm run generate\` from ${from}. -->\n`;

@@ -57,7 +57,7 @@ describe("a mistake is named with its field and its fix", () => {
     [
       "spec.consensus.coverage.requiredRegions.moon",
       1,
-      "spec.consensus.coverage.requiredRegions: No region is named moon. Use one of eu-west, us-east, ap-south, eu-north.",
+      'spec.consensus.coverage.requiredRegions: No region is named moon. Use one of ["eu-west", "us-east", "ap-south", "eu-north"].',
     ],
     [
       "spec.consensus.coverage.requiredRegions.eu-west",

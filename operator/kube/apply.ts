@@ -221,6 +221,8 @@ export function classify(found: ApiFailure): Exclude<WriteResult, { readonly kin
     case 409:
       return { kind: "conflict", conflict: conflictOf(found), message };
     default:
+      // Server-side apply of a field that a built-in type does not have is answered with 500: no retry mends it.
+      if (/^failed to create typed patch object/.test(message)) return { kind: "invalid", causes: [], message };
       return { kind: "unavailable", message, retryAfterMs };
   }
 }

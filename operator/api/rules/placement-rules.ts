@@ -15,7 +15,7 @@ const overRequired = (spec: Spec) =>
     (name) => regionNames(spec).includes(name) && (required(spec)[name] ?? 0) > powerOf(spec, name),
   );
 
-const celTooLight = `self.regions.filter(x, x.weight < ${cel.seatsOf("x.name")})`;
+const celTooLight = `${cel.positions}.filter(i, self.regions[i].weight < ${cel.seatsOf("i")})`;
 const celTooHeavy = `${cel.regionNames}.filter(n, ${cel.powerOf("n")} > ${cel.fault})`;
 const celRequired = "self.consensus.coverage.requiredRegions";
 const celUnknown = `${celRequired}.filter(n, !(n in ${cel.regionNames}))`;
@@ -29,7 +29,7 @@ export const placementRules: readonly Rule<Spec>[] = [
     cel: "self.replicas >= size(self.regions)",
     sentence: {
       plain: "Fewer seats than regions. Raise replicas, or remove regions.",
-      cel: "string(self.replicas) + ' seats cannot fill ' + string(size(self.regions)) + ' regions. Set replicas to at least ' + string(size(self.regions)) + ', or remove regions.'",
+      cel: "'%d seats cannot fill %d regions. Set replicas to at least %d, or remove regions.'.format([self.replicas, size(self.regions), size(self.regions)])",
       of: ({ replicas, regions }) =>
         `${replicas} seats cannot fill ${regions.length} regions. Set replicas to at least ${regions.length}, or remove regions.`,
     },
@@ -40,7 +40,7 @@ export const placementRules: readonly Rule<Spec>[] = [
     cel: `size(${celTooLight}) == 0`,
     sentence: {
       plain: "A region has less weight than seats. Raise its weight, or lower replicas.",
-      cel: `${celTooLight}.map(x, 'Weight ' + string(x.weight) + ' cannot be split among the ' + string(${cel.seatsOf("x.name")}) + ' seats of ' + x.name + '. Set it to at least ' + string(${cel.seatsOf("x.name")}) + '.')[0]`,
+      cel: `${celTooLight}.map(i, 'Weight %d cannot be split among the %d seats of %s. Set it to at least %d.'.format([self.regions[i].weight, ${cel.seatsOf("i")}, self.regions[i].name, ${cel.seatsOf("i")}]))[0]`,
       of: (spec) => {
         const region = tooLight(spec);
         const seats = region ? seatsOf(spec.regions.indexOf(region), spec.replicas, spec.regions.length) : 0;
@@ -55,7 +55,7 @@ export const placementRules: readonly Rule<Spec>[] = [
     sentence: {
       plain:
         "A region holds more power than may fail. Use more regions of equal weight, or set surviveRegionLoss to false.",
-      cel: `${celTooHeavy}.map(n, n + ' holds ' + string(${cel.powerOf("n")}))[0] + ', more than F = ' + string(${cel.fault}) + ': losing it would stop the swarm. Use at least ' + (self.faultModel == 'Byzantine' ? '4' : '3') + ' regions of equal weight, lower its weight, or set surviveRegionLoss to false.'`,
+      cel: `${celTooHeavy}.map(n, '%s holds %d, more than F = %d: losing it would stop the swarm. Use at least %d regions of equal weight, lower its weight, or set surviveRegionLoss to false.'.format([n, ${cel.powerOf("n")}, ${cel.fault}, self.faultModel == 'Byzantine' ? 4 : 3]))[0]`,
       of: (spec) => {
         const name = tooHeavy(spec) ?? "";
         return `${name} holds ${powerOf(spec, name)}, more than F = ${faultOf(spec)}: losing it would stop the swarm. Use at least ${spec.faultModel === "Byzantine" ? 4 : 3} regions of equal weight, lower its weight, or set surviveRegionLoss to false.`;
@@ -68,9 +68,9 @@ export const placementRules: readonly Rule<Spec>[] = [
     cel: ifRequired(`size(${celUnknown}) == 0`),
     sentence: {
       plain: "A required region does not exist. Name regions of spec.regions or spec.members.",
-      cel: `'No region is named ' + ${celUnknown}[0] + '. Use one of ' + self.regions.map(r, r.name).join(', ') + '.'`,
+      cel: `'No region is named %s. Use one of %s.'.format([${celUnknown}[0], self.regions.map(r, r.name)])`,
       of: (spec) =>
-        `No region is named ${unknownRequired(spec)}. Use one of ${spec.regions.map(({ name }) => name).join(", ")}.`,
+        `No region is named ${unknownRequired(spec)}. Use one of [${spec.regions.map(({ name }) => `"${name}"`).join(", ")}].`,
     },
     holds: (spec) => unknownRequired(spec) === undefined,
   },
@@ -79,7 +79,7 @@ export const placementRules: readonly Rule<Spec>[] = [
     cel: ifRequired(`size(${celOver}) == 0`),
     sentence: {
       plain: "More power is required of a region than it holds. Lower what is required.",
-      cel: `${celOver}.map(n, n + ' holds ' + string(${cel.powerOf("n")}) + ', less than the ' + string(${celRequired}[n]) + ' asked for. Lower it.')[0]`,
+      cel: `${celOver}.map(n, '%s holds %d, less than the %d asked for. Lower it.'.format([n, ${cel.powerOf("n")}, ${celRequired}[n]]))[0]`,
       of: (spec) => {
         const name = overRequired(spec) ?? "";
         return `${name} holds ${powerOf(spec, name)}, less than the ${required(spec)[name]} asked for. Lower it.`;
@@ -108,7 +108,7 @@ export const placementRules: readonly Rule<Spec>[] = [
     cel: `!has(self.rollout.promotion.stepPower) || self.rollout.promotion.stepPower <= ${cel.fault}`,
     sentence: {
       plain: "A step may move at most F power. Lower it, or remove it to use F.",
-      cel: `'A step of ' + string(self.rollout.promotion.stepPower) + ' power is more than F = ' + string(${cel.fault}) + '. Lower it, or remove it to use F.'`,
+      cel: `'A step of %d power is more than F = %d. Lower it, or remove it to use F.'.format([self.rollout.promotion.stepPower, ${cel.fault}])`,
       of: (spec) =>
         `A step of ${spec.rollout.promotion.stepPower} power is more than F = ${faultOf(spec)}. Lower it, or remove it to use F.`,
     },
@@ -119,7 +119,7 @@ export const placementRules: readonly Rule<Spec>[] = [
     cel: `!has(self.canary) || self.canary.seats <= ${cel.fault}`,
     sentence: {
       plain: "Canary seats may hold at most F power. Use fewer.",
-      cel: `string(self.canary.seats) + ' canary seats hold at least as much power, more than F = ' + string(${cel.fault}) + '. Use fewer, or add seats.'`,
+      cel: `'%d canary seats hold at least as much power, more than F = %d. Use fewer, or add seats.'.format([self.canary.seats, ${cel.fault}])`,
       of: (spec) =>
         `${spec.canary?.seats} canary seats hold at least as much power, more than F = ${faultOf(spec)}. Use fewer, or add seats.`,
     },
@@ -130,7 +130,7 @@ export const placementRules: readonly Rule<Spec>[] = [
     cel: "!has(self.autoscaling) || self.autoscaling.minSeats <= self.autoscaling.maxSeats",
     sentence: {
       plain: "maxSeats is below minSeats. Raise it.",
-      cel: "string(self.autoscaling.maxSeats) + ' is below minSeats = ' + string(self.autoscaling.minSeats) + '. Raise it.'",
+      cel: "'%d is below minSeats = %d. Raise it.'.format([self.autoscaling.maxSeats, self.autoscaling.minSeats])",
       of: ({ autoscaling }) => `${autoscaling?.maxSeats} is below minSeats = ${autoscaling?.minSeats}. Raise it.`,
     },
     holds: ({ autoscaling }) => !autoscaling || autoscaling.minSeats <= autoscaling.maxSeats,
@@ -140,7 +140,7 @@ export const placementRules: readonly Rule<Spec>[] = [
     cel: "!has(self.autoscaling) || self.autoscaling.minSeats >= size(self.regions)",
     sentence: {
       plain: "minSeats is below the number of regions. Raise it.",
-      cel: "string(self.autoscaling.minSeats) + ' seats cannot fill ' + string(size(self.regions)) + ' regions. Set it to at least ' + string(size(self.regions)) + '.'",
+      cel: "'%d seats cannot fill %d regions. Set it to at least %d.'.format([self.autoscaling.minSeats, size(self.regions), size(self.regions)])",
       of: ({ autoscaling, regions }) =>
         `${autoscaling?.minSeats} seats cannot fill ${regions.length} regions. Set it to at least ${regions.length}.`,
     },
@@ -151,7 +151,7 @@ export const placementRules: readonly Rule<Spec>[] = [
     cel: "!has(self.autoscaling) || self.autoscaling.minSeats > self.autoscaling.maxSeats || (self.replicas >= self.autoscaling.minSeats && self.replicas <= self.autoscaling.maxSeats)",
     sentence: {
       plain: "replicas is outside autoscaling.minSeats and maxSeats. Change one of them.",
-      cel: "string(self.replicas) + ' is outside autoscaling.minSeats = ' + string(self.autoscaling.minSeats) + ' and maxSeats = ' + string(self.autoscaling.maxSeats) + '. Change one of them.'",
+      cel: "'%d is outside autoscaling.minSeats = %d and maxSeats = %d. Change one of them.'.format([self.replicas, self.autoscaling.minSeats, self.autoscaling.maxSeats])",
       of: ({ replicas, autoscaling }) =>
         `${replicas} is outside autoscaling.minSeats = ${autoscaling?.minSeats} and maxSeats = ${autoscaling?.maxSeats}. Change one of them.`,
     },

@@ -1,4 +1,5 @@
 /** Voting power as a spec fixes it, in TypeScript and in CEL. */
+import { mostRegions } from "../spec/regions.ts";
 import type { ValidatorSwarmSpec } from "../spec/spec.ts";
 
 type Weighed = Pick<ValidatorSwarmSpec, "regions" | "members" | "faultModel">;
@@ -41,7 +42,11 @@ export const cel = {
   /** `name`: a CEL expression of type string. */
   powerOf: (name: string) =>
     `(self.regions.filter(r, r.name == ${name}).map(r, r.weight) + self.members.filter(m, m.region == ${name}).map(m, m.power)).sum()`,
-  /** `name`: a CEL expression for the name of a listed region. */
-  seatsOf: (name: string) =>
-    `(self.replicas / size(self.regions) + (self.regions.map(r, r.name).indexOf(${name}) < self.replicas % size(self.regions) ? 1 : 0))`,
+  /**
+   * Positions of listed regions. Literal, because an API server bounds neither the cost of `indexOf` nor counts
+   * otherwise; as many as `spec.regions` may have.
+   */
+  positions: `[${Array.from({ length: mostRegions }, (_, i) => i).join(", ")}].filter(i, i < size(self.regions))`,
+  /** `i`: a CEL expression for the position of a listed region. */
+  seatsOf: (i: string) => `(self.replicas / size(self.regions) + (${i} < self.replicas % size(self.regions) ? 1 : 0))`,
 } as const;

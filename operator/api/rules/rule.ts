@@ -10,7 +10,10 @@ export type Sentence<Subject> =
   | {
       /** For an API server that cannot evaluate `cel`. */
       readonly plain: string;
-      /** CEL over `self`, of type string: the same text as `of`. */
+      /**
+       * CEL over `self`, of type string: the same text as `of`. Texts are put together with `format`: an API server
+       * takes `'…' + string(number)` for a text of any length, and refuses it as too expensive.
+       */
       readonly cel: string;
       readonly of: (subject: Subject) => string;
     };

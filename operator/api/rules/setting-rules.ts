@@ -16,7 +16,7 @@ function withinLimit(
     cel: `!has(${request}) || !has(${limit}) || quantity(string(${request})).compareTo(quantity(string(${limit}))) <= 0`,
     sentence: {
       plain: `The request is above the limit. Lower it, or raise ${field}.limits.${name}.`,
-      cel: `'A request of ' + string(${request}) + ' is above the limit of ' + string(${limit}) + '. Lower it, or raise ${field}.limits.${name}.'`,
+      cel: `'A request of %s is above the limit of %s. Lower it, or raise ${field}.limits.${name}.'.format([string(${request}), string(${limit})])`,
       of: (spec) =>
         `A request of ${of(spec).requests[name]} is above the limit of ${of(spec).limits[name]}. Lower it, or raise ${field}.limits.${name}.`,
     },
@@ -46,7 +46,7 @@ export const settingRules: readonly Rule<Spec>[] = [
     cel: "self.genesis.governance.threshold <= (size(self.genesis.governance.keys) > 1 ? size(self.genesis.governance.keys) : 1)",
     sentence: {
       plain: "More signatures are asked for than there are keys. Lower it or add keys.",
-      cel: "string(self.genesis.governance.threshold) + ' signatures of ' + string(size(self.genesis.governance.keys)) + ' keys can never be had. Lower it or add keys.'",
+      cel: "'%d signatures of %d keys can never be had. Lower it or add keys.'.format([self.genesis.governance.threshold, size(self.genesis.governance.keys)])",
       of: ({ genesis: { governance } }) =>
         `${governance.threshold} signatures of ${governance.keys.length} keys can never be had. Lower it or add keys.`,
     },
@@ -57,7 +57,7 @@ export const settingRules: readonly Rule<Spec>[] = [
     cel: "self.consensus.minTimeout <= self.consensus.maxTimeout",
     sentence: {
       plain: "maxTimeout is below minTimeout. Raise it.",
-      cel: "string(self.consensus.maxTimeout) + ' ms is below minTimeout = ' + string(self.consensus.minTimeout) + ' ms. Raise it.'",
+      cel: "'%d ms is below minTimeout = %d ms. Raise it.'.format([self.consensus.maxTimeout, self.consensus.minTimeout])",
       of: ({ consensus }) => `${consensus.maxTimeout} ms is below minTimeout = ${consensus.minTimeout} ms. Raise it.`,
     },
     holds: ({ consensus }) => consensus.minTimeout <= consensus.maxTimeout,
@@ -74,7 +74,7 @@ export const settingRules: readonly Rule<Spec>[] = [
     cel: "!has(self.checkpoints) || !has(self.checkpoints.everyBlocks) || self.checkpoints.everyBlocks >= self.consensus.checkpointInterval",
     sentence: {
       plain: "The chain certifies checkpoints less often. Raise it, or lower consensus.checkpointInterval.",
-      cel: "'The chain certifies a checkpoint every ' + string(self.consensus.checkpointInterval) + ' blocks. Set it to at least that, or lower consensus.checkpointInterval.'",
+      cel: "'The chain certifies a checkpoint every %d blocks. Set it to at least that, or lower consensus.checkpointInterval.'.format([self.consensus.checkpointInterval])",
       of: ({ consensus }) =>
         `The chain certifies a checkpoint every ${consensus.checkpointInterval} blocks. Set it to at least that, or lower consensus.checkpointInterval.`,
     },

@@ -37,7 +37,7 @@ export const objectRules: readonly Rule<Named>[] = [
     cel: `size(${celTooLong}) == 0`,
     sentence: {
       plain: `The names of a swarm and of its region have at most ${maxNames} characters together. Shorten one of them.`,
-      cel: `'The names ' + self.metadata.name + ' and ' + ${celTooLong}[0].name + ' have more than ${maxNames} characters together. Shorten one of them.'`,
+      cel: `'The names %s and %s have more than ${maxNames} characters together. Shorten one of them.'.format([self.metadata.name, ${celTooLong}[0].name])`,
       of: (swarm) =>
         `The names ${swarm.metadata.name} and ${tooLong(swarm)?.name} have more than ${maxNames} characters together. Shorten one of them.`,
     },

@@ -43,8 +43,11 @@ export const region = z.strictObject({
   tolerations: tolerations().meta({ description: "Taints the region's pods tolerate." }),
 });
 
+/** Most entries of `spec.regions`. */
+export const mostRegions = 32;
+
 /** `spec.regions`. */
-export const regions = listMap(region, ["name"], 32).min(1);
+export const regions = listMap(region, ["name"], mostRegions).min(1);
 
 /** `spec.placement`. */
 export const placement = z

@@ -15,10 +15,14 @@ class Quantity {
   }
 }
 
-const environment = new Environment({ unlistedVariablesAreDyn: true })
+const environment = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false })
   .registerType("Quantity", { fields: {}, ctor: Quantity })
   .registerFunction("list.sum(): int", (list: bigint[]) => list.reduce((sum, each) => sum + each, 0n))
   .registerFunction("list.indexOf(dyn): int", (list: unknown[], item: unknown) => BigInt(list.indexOf(item)))
+  .registerFunction("string.format(list): string", (text: string, list: unknown[]) => {
+    const values = [...list];
+    return text.replaceAll(/%[ds]/g, () => formatted(values.shift()));
+  })
   .registerFunction("quantity(string): Quantity", (text: string) => {
     if (thousandths(text) === undefined) throw new Error(`${text} is no quantity`);
     return new Quantity(text);
@@ -26,6 +30,11 @@ const environment = new Environment({ unlistedVariablesAreDyn: true })
   .registerFunction("Quantity.compareTo(Quantity): int", (a: Quantity, b: Quantity) =>
     BigInt(compareQuantities(a.text, b.text)),
   );
+
+/** As `format` of the Kubernetes library writes a value. */
+function formatted(value: unknown): string {
+  return Array.isArray(value) ? `[${value.map((each) => JSON.stringify(each)).join(", ")}]` : String(value);
+}
 
 const parsed = new Map<string, ReturnType<Environment["parse"]>>();
 function evaluate(expression: string, variables: Readonly<Record<string, unknown>>): unknown {

@@ -62,7 +62,7 @@ export const invalidRules: readonly InvalidSpec[] = [
     set: { "spec.consensus.coverage.requiredRegions": { moon: 1 } },
     layer: "schema",
     field: "spec.consensus.coverage.requiredRegions",
-    message: "No region is named moon. Use one of eu-west, us-east, ap-south, eu-north.",
+    message: 'No region is named moon. Use one of ["eu-west", "us-east", "ap-south", "eu-north"].',
   },
   {
     name: "more required of a region than it holds",

@@ -1,0 +1,95 @@
+/**
+ * Puts a real validator behind the address of each faked pod: the process and its keys are real, the node is not. What
+ * a kubelet does with mounts and names is done to the configuration's text: the pods' names become their addresses.
+ */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { createProcessRuntime } from "../../operator/embedded/process-runtime.ts";
+import type { ApiClient } from "../../operator/kube/api-client.ts";
+import { configMaps } from "../../operator/kube/kinds.ts";
+import { arrayAt, isRecord, pathOf, type StoredObject, textAt } from "../../operator/kube/objects.ts";
+import type { PodRunner } from "./fake-kubelet.ts";
+import { bodyOf } from "./suite.ts";
+
+const root = join(import.meta.dirname, "../..");
+const metricsPort = 7102;
+const graceMs = 5_000;
+
+export interface ValidatorRunner extends PodRunner {
+  /** Kills the process of a pod; it is started again. */
+  readonly kill: (pod: string) => void;
+  readonly close: () => Promise<void>;
+}
+
+export interface ValidatorRunnerOptions {
+  readonly api: ApiClient;
+  readonly directory: string;
+  readonly addressOf: (pod: string) => string;
+}
+
+export function createValidatorRunner({ api, directory, addressOf }: ValidatorRunnerOptions): ValidatorRunner {
+  const runtime = createProcessRuntime(join(directory, "run"));
+  const started = new Set<string>();
+
+  return {
+    async start(pod, address, disk) {
+      const { name, namespace = "default" } = pod.metadata;
+      if (!arrayAt(pod["spec"], "containers").some((each) => textAt(each, "name") === "validator")) return;
+      const home = join(directory, name);
+      mkdirSync(home, { recursive: true });
+      const data = join(directory, `disk-${disk}`);
+      mkdirSync(data, { recursive: true, mode: 0o700 });
+      const map = bodyOf(await read(api, pathOf(configMaps, namespace, mapOf(pod))));
+      for (const [file, text] of Object.entries(isRecord(map["data"]) ? map["data"] : {}))
+        writeFileSync(join(home, file), translate(String(text), { address, data, home }));
+      runtime.create({
+        name,
+        program: join(root, "validator/main.ts"),
+        args: ["--config", join(home, "config.json")],
+        logFile: join(directory, `${name}.log`),
+      });
+      started.add(name);
+    },
+    async stop({ metadata: { name } }) {
+      if (started.delete(name)) await runtime.remove(name, graceMs);
+    },
+    ready: ({ metadata: { name } }, address) => (started.has(name) ? probe(address) : Promise.resolve(true)),
+    kill: (pod) => runtime.signal(pod, "SIGKILL"),
+    async close() {
+      await Promise.all([...started].map((name) => runtime.remove(name, 0)));
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+
+  function translate(text: string, own: { readonly address: string; readonly data: string; readonly home: string }) {
+    return text
+      .replaceAll("/var/lib/validator", own.data)
+      .replaceAll("/etc/validator", own.home)
+      .replaceAll("0.0.0.0", own.address)
+      .replaceAll(/\/dns[46]?\/([a-z0-9-]+)\.[a-z0-9.-]+\/tcp/g, (_, pod: string) => `/ip4/${addressOf(pod)}/tcp`);
+  }
+}
+
+function mapOf(pod: StoredObject): string {
+  const names = arrayAt(pod["spec"], "volumes").map((each) => isRecord(each) && textAt(each["configMap"], "name"));
+  return names.find((name): name is string => typeof name === "string" && name !== "") ?? "";
+}
+
+function read(api: ApiClient, path: string) {
+  return api.request({ method: "GET", path, signal: new AbortController().signal, deadlineMs: 10_000 });
+}
+
+/** The readiness probe of the pod. */
+function probe(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const call = request({ host: address, port: metricsPort, path: "/readyz", agent: false, timeout: 2_000 });
+    call.on("error", () => resolve(false));
+    call.on("timeout", () => call.destroy());
+    call.on("response", (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    call.end();
+  });
+}

@@ -143,5 +143,3 @@ export const status = z.strictObject({
 
 /** What a swarm is, as the operator last saw it. */
 export type ValidatorSwarmStatus = z.infer<typeof status>;
-/** One condition of a swarm. */
-export type Condition = ValidatorSwarmStatus["conditions"][number];

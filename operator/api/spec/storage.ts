@@ -1,11 +1,11 @@
 /** Volumes of identities, and checkpoints taken off them. */
 import { z } from "zod";
-import { anyText, objectName, quantity, seconds, text } from "./fields.ts";
+import { anyText, objectName, seconds, text, volumeSize } from "./fields.ts";
 
 /** `spec.storage`. */
 export const storage = z
   .strictObject({
-    size: quantity().default("20Gi").meta({ description: "Size of each identity's volume. It may grow." }),
+    size: volumeSize().default("20Gi").meta({ description: "Size of each identity's volume. It may grow." }),
     storageClassName: objectName()
       .optional()
       .meta({ description: "StorageClass of the volumes. Absent: the cluster's default." }),
@@ -17,7 +17,7 @@ export const storage = z
   .prefault({});
 
 const volumeDestination = z.strictObject({
-  size: quantity().default("50Gi").meta({ description: "Size of the volume checkpoints are written to." }),
+  size: volumeSize().default("50Gi").meta({ description: "Size of the volume checkpoints are written to." }),
   storageClassName: objectName().optional().meta({ description: "Its StorageClass. Absent: the cluster's default." }),
 });
 
@@ -26,7 +26,7 @@ const bucketDestination = z.strictObject({
     description: "Bucket.",
   }),
   prefix: anyText(512).default("").meta({ description: "Put before every object's key." }),
-  endpoint: text(/^https:\/\/[^\s]+$/, 512, "must be an https URL")
+  endpoint: text(/^https:\/\/[!-~]+$/, 512, "must be an https URL")
     .optional()
     .meta({ description: "Of a store compatible with S3. Absent: that of `region`." }),
   region: anyText(63).default("").meta({ description: "The store's region." }),

@@ -22,3 +22,17 @@ export const metadata = z.strictObject({
   selfLink: z.string().optional(),
   generateName: z.string().optional(),
 });
+
+/** Deepest place where a field of ours can be null, levels. */
+const maxDepth = 16;
+
+/** What an API server makes of fields that are null: they are absent. */
+export function withoutNulls(value: unknown, depth = maxDepth): unknown {
+  if (typeof value !== "object" || value === null || depth === 0) return value;
+  if (Array.isArray(value)) return value.map((each) => withoutNulls(each, depth - 1));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== null)
+      .map(([name, each]) => [name, withoutNulls(each, depth - 1)]),
+  );
+}

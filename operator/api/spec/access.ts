@@ -19,7 +19,7 @@ export const exposure = z
     type: serviceType()
       .default("ClusterIP")
       .meta({ description: "Service of each seat. Seats of `members` outside the cluster need one they can reach." }),
-    port: z.int().min(1).max(65_535).default(7_100).meta({ description: "Port between members." }),
+    port: z.int().min(1_024).max(65_535).default(7_100).meta({ description: "Port between members." }),
     annotations: serviceAnnotations(),
     announce: listMap(announcement, ["seat"], 100)
       .default([])

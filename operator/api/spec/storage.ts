@@ -49,10 +49,18 @@ export const destination = () =>
     s3: bucketDestination.optional().meta({ description: "An object store." }),
   });
 
+/** One cron field: numbers, ranges and steps, separated by commas. */
+const cron = (number: string) => {
+  const part = `(\\*|(${number})(-(${number}))?)(/[1-9][0-9]?)?`;
+  return `${part}(,${part})*`;
+};
+const fields = ["[1-5]?[0-9]", "1?[0-9]|2[0-3]", "[1-9]|[12][0-9]|3[01]", "[1-9]|1[0-2]", "[0-7]"];
+const schedule = new RegExp(`^${fields.map(cron).join(" ")}$`);
+
 /** `spec.checkpoints`. */
 export const checkpoints = z.strictObject({
   schedule: text(
-    /^[0-9*/,-]+( [0-9*/,-]+){4}$/,
+    schedule,
     100,
     "must be a schedule of five fields in UTC: minute, hour, day of month, month, day of week, such as 0 */6 * * *",
   )

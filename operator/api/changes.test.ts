@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { desiredOf } from "../plan/api.ts";
 import { classifyChange, parameterClasses, rowOf } from "./changes.ts";
 import { kinds } from "./crd/definitions.ts";
 import { fieldsOf } from "./crd/reference.ts";
@@ -45,19 +44,6 @@ describe("the table", () => {
     );
     expect(parameterClasses.filter((row) => row.class === "immutable")).toHaveLength(refused.length);
   });
-
-  const inEveryPod = parameterClasses.filter(
-    (row) => row.class === "rolling" && !row.field.includes("[]") && !row.field.startsWith("canary."),
-  );
-  test.each(inEveryPod.map(({ field }) => field))(
-    "%s is rolling: another value is another revision of pods",
-    (field) => {
-      const before = specWith({});
-      const now = edited(before, { [field]: [{ name: "another value" }] }) as ValidatorSwarmSpec;
-      const revision = (of: ValidatorSwarmSpec) => desiredOf("quickstart", of, "release").podRevision;
-      expect(revision(now)).not.toBe(revision(before));
-    },
-  );
 });
 
 describe("a change", () => {

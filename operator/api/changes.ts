@@ -43,6 +43,8 @@ const rows: readonly Row[] = [
   ["placement.surviveRegionLoss", "live", "The layout is checked against it; it moves nothing by itself."],
   ["placement.topologyKey", "live", nextPods],
   ["genesis", "immutable", "The chain has started from it."],
+  ["authority.keySecretName", "live", "The operator signs with it from its next transaction on."],
+  ["authority.seatOwner", "chain-governed", "Whose seat it is stands in the validator set."],
   ["members[].id", "chain-governed", membership],
   ["members[].power", "chain-governed", membership],
   ["members[].region", "chain-governed", membership],

@@ -36,9 +36,9 @@ export function explain(issue: z.core.$ZodIssue): readonly Problem[] {
     case "too_big":
       return at(`Too large: at most ${issue.maximum}${unitOf(issue.origin, issue.maximum)}.`);
     case "invalid_union":
-      return issue.errors.flat().some(({ code }) => code === "invalid_format")
-        ? at(sentence(issue.errors.flat().find(({ code }) => code === "invalid_format")?.message ?? ""))
-        : at("Must be text or a whole number.");
+      return at("Must be text or a whole number.");
+    case "invalid_key":
+      return at(sentence(`the key ${issue.issues[0]?.message ?? "is wrong"}`));
     default:
       return at(sentence(issue.message));
   }

@@ -1,7 +1,7 @@
 /** `SwarmCheckpoint`, group `validatorswarm.io`, version `v1alpha1`: a checkpoint kept outside the validators' volumes. */
 import { z } from "zod";
 import { checkpointConditions, conditionsOf } from "./conditions.ts";
-import { apiVersion, metadata } from "./object.ts";
+import { apiVersion, metadata, withoutNulls } from "./object.ts";
 import { explain, type Problem } from "./problems.ts";
 import { checkpointChangeRules, checkpointRules } from "./rules/checkpoint-rules.ts";
 import { broken, brokenByChange } from "./rules/rule.ts";
@@ -86,7 +86,7 @@ export type CheckpointResult =
 
 /** Checks an object that was read from anywhere, and fills in its defaults. A `status` in it is not read. */
 export function checkSwarmCheckpoint(document: unknown): CheckpointResult {
-  const parsed = swarmCheckpointSchema.safeParse(document, { reportInput: true });
+  const parsed = swarmCheckpointSchema.safeParse(withoutNulls(document), { reportInput: true });
   if (!parsed.success) return { kind: "invalid", problems: parsed.error.issues.flatMap(explain) };
   const { status: _, ...checkpoint } = parsed.data;
   const problems = broken(checkpointRules, checkpoint.spec, "spec");

@@ -4,7 +4,7 @@
  */
 import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
-import { apiVersion, metadata } from "./object.ts";
+import { apiVersion, metadata, withoutNulls } from "./object.ts";
 import { explain, type Problem } from "./problems.ts";
 import { broken, brokenByChange } from "./rules/rule.ts";
 import { changeRules, objectRules, plannerRules, specRules } from "./rules/swarm-rules.ts";
@@ -13,7 +13,7 @@ import type { ValidatorSwarmStatus } from "./status.ts";
 
 export { faultBudget, seatsOf } from "./rules/power.ts";
 export type { ValidatorSwarmSpec } from "./spec/spec.ts";
-export type { Condition, ValidatorSwarmStatus } from "./status.ts";
+export type { ValidatorSwarmStatus } from "./status.ts";
 
 /** The schema of the whole object as its user writes it. */
 const validatorSwarmSchema = z.strictObject({
@@ -33,13 +33,13 @@ export type ParseResult =
   | { readonly kind: "ok"; readonly swarm: ValidatorSwarm }
   | { readonly kind: "invalid"; readonly problems: readonly Problem[] };
 
-/** Largest manifest read, bytes of UTF-8. */
-const maxManifestBytes = 4 * 1024 * 1024;
+/** Largest manifest read, bytes of UTF-8: no API server stores a larger object. */
+const maxManifestBytes = 1024 * 1024;
 
 /** Parses a manifest: YAML of one `ValidatorSwarm`. A `status` in it is not read. */
 export function parseValidatorSwarm(text: string): ParseResult {
-  if (text.length > maxManifestBytes)
-    return invalid("", `The manifest is larger than ${maxManifestBytes} bytes. Split the genesis accounts off.`);
+  if (Buffer.byteLength(text) > maxManifestBytes)
+    return invalid("", `The manifest is larger than ${maxManifestBytes} bytes. Open most accounts by governance instead.`);
   let document: unknown;
   try {
     document = parse(text, { maxAliasCount: 100, strict: true, uniqueKeys: true });
@@ -52,7 +52,7 @@ export function parseValidatorSwarm(text: string): ParseResult {
 
 /** Checks an object that was read from anywhere, and fills in its defaults. */
 export function checkValidatorSwarm(document: unknown): ParseResult {
-  const parsed = validatorSwarmSchema.safeParse(document, { reportInput: true });
+  const parsed = validatorSwarmSchema.safeParse(withoutNulls(document), { reportInput: true });
   if (!parsed.success) return { kind: "invalid", problems: parsed.error.issues.flatMap(explain) };
   const { status: _, ...swarm } = parsed.data;
   const refused = [...broken(objectRules, swarm, ""), ...broken(specRules, swarm.spec, "spec")];

@@ -33,6 +33,10 @@ export function seatsOf(region: number, replicas: number, regions: number): numb
   return Math.floor(replicas / regions) + (region < replicas % regions ? 1 : 0);
 }
 
+/** Power of the lightest seat: a region's weight is split evenly among its seats. */
+export const lightestSeat = ({ regions, replicas }: Pick<ValidatorSwarmSpec, "regions" | "replicas">) =>
+  Math.min(...regions.map(({ weight }, i) => Math.floor(weight / Math.max(1, seatsOf(i, replicas, regions.length)))));
+
 /** CEL for the above, over `self` as the spec. */
 export const cel = {
   fault:
@@ -47,6 +51,7 @@ export const cel = {
    * otherwise; as many as `spec.regions` may have.
    */
   positions: `[${Array.from({ length: mostRegions }, (_, i) => i).join(", ")}].filter(i, i < size(self.regions))`,
-  /** `i`: a CEL expression for the position of a listed region. */
-  seatsOf: (i: string) => `(self.replicas / size(self.regions) + (${i} < self.replicas % size(self.regions) ? 1 : 0))`,
+  /** `i`: a CEL expression for the position of a listed region; `seats`: for how many there are in all. */
+  seatsOf: (i: string, seats = "self.replicas") =>
+    `(${seats} / size(self.regions) + (${i} < ${seats} % size(self.regions) ? 1 : 0))`,
 } as const;

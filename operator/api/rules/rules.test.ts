@@ -9,7 +9,7 @@ import { refusals, withDefaults } from "../testing/admission.ts";
 import { member } from "../testing/invalid-shapes.ts";
 import { edited } from "../testing/invalid-specs.ts";
 import { checkChange, checkValidatorSwarm } from "../validator-swarm.ts";
-import { compareQuantities, thousandths } from "./quantities.ts";
+import { compareQuantities, millionths } from "./quantities.ts";
 
 const quickstart: unknown = parse(
   readFileSync(join(import.meta.dirname, "../../../manifests/quickstart.yaml"), "utf8"),
@@ -101,9 +101,10 @@ test("the same changes are refused, with the same words", () => {
 });
 
 test("quantities compare as Kubernetes compares them", () => {
-  expect(thousandths("500m")).toBe(500n);
-  expect(thousandths("0.0001")).toBe(1n);
-  expect(thousandths("1e3")).toBeUndefined();
+  expect(millionths("500m")).toBe(500_000n);
+  expect(millionths("1.001m")).toBe(1_001n);
+  expect(millionths("0.001Ki")).toBe(1_024_000n);
+  expect(["1e3", "0.0001", "-1", "", "1Pi", "1234567Gi"].map(millionths)).toEqual(Array(6).fill(undefined));
   expect(compareQuantities("1Gi", "1G")).toBe(1);
   expect(compareQuantities("1000Mi", "1Gi")).toBe(-1);
   expect(compareQuantities(2, "2000m")).toBe(0);

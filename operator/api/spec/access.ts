@@ -1,10 +1,10 @@
 /** Who reaches the swarm and how: seats' addresses, gateways, monitoring, certificates. */
 import { z } from "zod";
-import { anyText, listMap, mapOf, multiaddress, objectName, seconds, setOf, text } from "./fields.ts";
+import { annotations, anyText, labels, listMap, multiaddress, objectName, seconds, setOf, text } from "./fields.ts";
 import { resources } from "./pods.ts";
 
 const serviceType = () => z.enum(["ClusterIP", "NodePort", "LoadBalancer"]);
-const annotations = () => mapOf(anyText(16_384), 32).default({}).meta({ description: "Annotations of the Service." });
+const serviceAnnotations = () => annotations(32).meta({ description: "Annotations of the Service." });
 
 const announcement = z.strictObject({
   seat: text(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 63, "must be the name of a seat").meta({
@@ -19,8 +19,8 @@ export const exposure = z
     type: serviceType()
       .default("ClusterIP")
       .meta({ description: "Service of each seat. Seats of `members` outside the cluster need one they can reach." }),
-    port: z.int().min(1).max(65_535).default(7_100).meta({ description: "Port between members." }),
-    annotations: annotations(),
+    port: z.int().min(1_024).max(65_535).default(7_100).meta({ description: "Port between members." }),
+    annotations: serviceAnnotations(),
     announce: listMap(announcement, ["seat"], 100)
       .default([])
       .meta({ description: "Addresses announced instead of the Service's, seat by seat." }),
@@ -45,7 +45,7 @@ export const gateway = z
     service: z
       .strictObject({
         type: serviceType().default("ClusterIP").meta({ description: "Service of the gateways." }),
-        annotations: annotations(),
+        annotations: serviceAnnotations(),
       })
       .prefault({})
       .meta({ description: "How clients reach the gateways." }),
@@ -73,13 +73,13 @@ export const monitoring = z
       .strictObject({
         enabled: z.boolean().default(false).meta({ description: "Create a PodMonitor; its CRD must be installed." }),
         intervalSeconds: seconds(5, 600).default(30).meta({ description: "Between two scrapes, seconds." }),
-        labels: mapOf(anyText(63), 32).default({}).meta({ description: "Labels of the PodMonitor." }),
+        labels: labels(32).meta({ description: "Labels of the PodMonitor." }),
       })
       .prefault({})
       .meta({ description: "Scraping by the Prometheus Operator." }),
     tracing: z
       .strictObject({
-        endpoint: text(/^https?:\/\/[^\s]+$/, 512, "must be an http or https URL")
+        endpoint: text(/^https?:\/\/[!-~]+$/, 512, "must be an http or https URL")
           .optional()
           .meta({ description: "OTLP over HTTP. Absent: no traces." }),
         samplePercent: z.int().min(0).max(100).default(1).meta({ description: "Share of payments traced, percent." }),

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { defaultParameters, parameterTable } from "../../../validator/consensus/parameters.ts";
 import type { Parameters } from "../../../validator/consensus/types.ts";
-import { mapOf } from "./fields.ts";
+import { anyText, mapOf } from "./fields.ts";
 
 type NumericName = { [Name in keyof Parameters]: Parameters[Name] extends number ? Name : never }[keyof Parameters];
 
@@ -56,7 +56,7 @@ export const consensus = z
     minReveals: numeric("minReveals"),
     coverage: z
       .strictObject({
-        requiredRegions: mapOf(z.int().min(1).max(64_000_000), 96).optional().meta({
+        requiredRegions: mapOf(anyText(40), z.int().min(1).max(64_000_000), 96).optional().meta({
           description:
             "Least power that must sign from each region before a block is settled. Absent: every region with 1.",
         }),

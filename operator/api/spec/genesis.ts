@@ -43,7 +43,7 @@ const governance = z
     threshold: z.int().min(1).max(32).default(1).meta({ description: "Signatures a governance transaction needs." }),
     keys: setOf(publicKey(), 32)
       .default([])
-      .meta({ description: "Ed25519 public keys that govern. Empty: one key is created beside the swarm." }),
+      .meta({ description: "Ed25519 public keys that govern. Empty: the operator's own (`authority.keySecretName`) alone." }),
   })
   .prefault({})
   .meta({ description: "Who changes the validator set, governed parameters and accounts." });
@@ -53,12 +53,21 @@ export type Institution = z.infer<typeof institutionSchema>;
 /** One settlement account: an institution and a currency. */
 export type Account = z.infer<typeof accountSchema>;
 
-/** `spec.genesis`. */
+/** An API server compares these lists without their order, so they are read in one. */
+const by =
+  <Entry>(key: (entry: Entry) => string) =>
+  (a: Entry, b: Entry) =>
+    key(a) < key(b) ? -1 : 1;
+
+/** `spec.genesis`: an object of an API server holds about a megabyte, which bounds the lists. */
 export const genesis = z.strictObject({
-  institutions: listMap(institutionSchema, ["bic"], 1_000).min(1).meta({ description: "Who may pay." }),
-  accounts: listMap(accountSchema, ["institution", "currency"], 10_000).meta({
-    description: "Settlement accounts, prefunded.",
-  }),
+  institutions: listMap(institutionSchema, ["bic"], 500)
+    .min(1)
+    .overwrite((all) => all.toSorted(by(({ bic }) => bic)))
+    .meta({ description: "Who may pay. More are added by governance." }),
+  accounts: listMap(accountSchema, ["institution", "currency"], 2_000)
+    .overwrite((all) => all.toSorted(by(({ institution, currency }) => `${institution} ${currency}`)))
+    .meta({ description: "Settlement accounts, prefunded. More are opened by governance." }),
   governance,
   expiryWindowSeconds: seconds(60, 604_800)
     .default(86_400)

@@ -1,6 +1,16 @@
 /** What pods are like: images, resources, labels, security. */
 import { z } from "zod";
-import { anyText, embedded, listMap, mapOf, objectName, quantityOrNumber, seconds, text } from "./fields.ts";
+import {
+  annotations,
+  anyText,
+  embedded,
+  labels,
+  listMap,
+  objectName,
+  quantityOrNumber,
+  seconds,
+  text,
+} from "./fields.ts";
 
 /** Reference of a container image; on one machine the digest of a bundle. */
 export const image = () =>
@@ -27,9 +37,6 @@ export const resources = () =>
     })
     .prefault({});
 
-/** Labels or annotations. */
-const labels = (length: number) => mapOf(anyText(length), 32).default({});
-
 const environmentVariable = z.strictObject({
   name: text(
     /^[A-Za-z_][A-Za-z0-9_]*$/,
@@ -43,8 +50,8 @@ const environmentVariable = z.strictObject({
 /** `spec.podTemplate`. */
 export const podTemplate = z
   .strictObject({
-    labels: labels(63).meta({ description: "Added to validators' pods. The operator's own win." }),
-    annotations: labels(16_384).meta({ description: "Added to validators' pods." }),
+    labels: labels(32).meta({ description: "Added to validators' pods. The operator's own win." }),
+    annotations: annotations(32).meta({ description: "Added to validators' pods." }),
     env: listMap(environmentVariable, ["name"], 64)
       .default([])
       .meta({ description: "Environment of validators. Secrets belong in `valueFrom`." }),

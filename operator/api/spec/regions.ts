@@ -1,11 +1,11 @@
 /** Where seats are, and what must survive. */
 import { z } from "zod";
-import { anyText, embedded, listMap, mapOf, residencyZone, setOf, shortName, text } from "./fields.ts";
+import { embedded, labelKey, labels, labelValue, listMap, residencyZone, setOf, shortName } from "./fields.ts";
 
 const toleration = z.strictObject({
-  key: anyText(317).optional().meta({ description: "Taint key. Absent: every key." }),
+  key: labelKey().optional().meta({ description: "Taint key. Absent: every key." }),
   operator: z.enum(["Exists", "Equal"]).default("Equal").meta({ description: "How `value` is compared." }),
-  value: anyText(63).optional().meta({ description: "Taint value, for Equal." }),
+  value: labelValue().optional().meta({ description: "Taint value, for Equal." }),
   effect: z
     .enum(["NoSchedule", "PreferNoSchedule", "NoExecute"])
     .optional()
@@ -22,7 +22,7 @@ const toleration = z.strictObject({
 export const tolerations = () => z.array(toleration).max(16).default([]);
 
 /** Labels a node must have. */
-export const nodeSelector = () => mapOf(anyText(63), 16).default({});
+export const nodeSelector = () => labels(16);
 
 /** One entry of `spec.regions`. */
 export const region = z.strictObject({
@@ -56,11 +56,7 @@ export const placement = z
       .boolean()
       .default(false)
       .meta({ description: "Refuse a layout in which the loss of any one region could stop the swarm." }),
-    topologyKey: text(
-      /^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/,
-      317,
-      "must be the key of a node label, such as topology.kubernetes.io/zone",
-    )
+    topologyKey: labelKey()
       .default("topology.kubernetes.io/zone")
       .meta({ description: "Node label over whose values the seats of a region are spread." }),
   })

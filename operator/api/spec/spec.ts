@@ -1,6 +1,7 @@
 /** `spec` of a ValidatorSwarm: its parts in the order in which a reader meets them. */
 import { z } from "zod";
 import { exposure, gateway, monitoring, tls } from "./access.ts";
+import { authority } from "./authority.ts";
 import { consensus } from "./consensus.ts";
 import { genesis } from "./genesis.ts";
 import { members } from "./members.ts";
@@ -28,6 +29,7 @@ export const spec = z.strictObject({
   regions: regions.meta({ description: "Where seats are. Seats are dealt to them in this order." }),
   placement: placement.meta({ description: "What the layout must survive." }),
   genesis: genesis.meta({ description: "What the chain starts from. Later changes go through governance." }),
+  authority: authority.meta({ description: "In whose name the operator acts on chain." }),
   members: members.meta({ description: "Seats other institutions run: counted, never managed." }),
   consensus: consensus.meta({ description: "Parameters of the protocol (docs/parameters.md)." }),
   rollout: rollout.meta({ description: "How a new image or configuration reaches the seats." }),

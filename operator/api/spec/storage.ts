@@ -1,11 +1,11 @@
 /** Volumes of identities, and checkpoints taken off them. */
 import { z } from "zod";
-import { anyText, objectName, quantity, seconds, text } from "./fields.ts";
+import { anyText, objectName, seconds, text, volumeSize } from "./fields.ts";
 
 /** `spec.storage`. */
 export const storage = z
   .strictObject({
-    size: quantity().default("20Gi").meta({ description: "Size of each identity's volume. It may grow." }),
+    size: volumeSize().default("20Gi").meta({ description: "Size of each identity's volume. It may grow." }),
     storageClassName: objectName()
       .optional()
       .meta({ description: "StorageClass of the volumes. Absent: the cluster's default." }),
@@ -17,7 +17,7 @@ export const storage = z
   .prefault({});
 
 const volumeDestination = z.strictObject({
-  size: quantity().default("50Gi").meta({ description: "Size of the volume checkpoints are written to." }),
+  size: volumeSize().default("50Gi").meta({ description: "Size of the volume checkpoints are written to." }),
   storageClassName: objectName().optional().meta({ description: "Its StorageClass. Absent: the cluster's default." }),
 });
 
@@ -26,7 +26,7 @@ const bucketDestination = z.strictObject({
     description: "Bucket.",
   }),
   prefix: anyText(512).default("").meta({ description: "Put before every object's key." }),
-  endpoint: text(/^https:\/\/[^\s]+$/, 512, "must be an https URL")
+  endpoint: text(/^https:\/\/[!-~]+$/, 512, "must be an https URL")
     .optional()
     .meta({ description: "Of a store compatible with S3. Absent: that of `region`." }),
   region: anyText(63).default("").meta({ description: "The store's region." }),
@@ -49,10 +49,18 @@ export const destination = () =>
     s3: bucketDestination.optional().meta({ description: "An object store." }),
   });
 
+/** One cron field: numbers, ranges and steps, separated by commas. */
+const cron = (number: string) => {
+  const part = `(\\*|(${number})(-(${number}))?)(/[1-9][0-9]?)?`;
+  return `${part}(,${part})*`;
+};
+const fields = ["[1-5]?[0-9]", "1?[0-9]|2[0-3]", "[1-9]|[12][0-9]|3[01]", "[1-9]|1[0-2]", "[0-7]"];
+const schedule = new RegExp(`^${fields.map(cron).join(" ")}$`);
+
 /** `spec.checkpoints`. */
 export const checkpoints = z.strictObject({
   schedule: text(
-    /^[0-9*/,-]+( [0-9*/,-]+){4}$/,
+    schedule,
     100,
     "must be a schedule of five fields in UTC: minute, hour, day of month, month, day of week, such as 0 */6 * * *",
   )

@@ -5,7 +5,7 @@
 import { Environment } from "@marcbachmann/cel-js";
 import type { Structural, Validation } from "../crd/structural.ts";
 import type { Problem } from "../problems.ts";
-import { compareQuantities, thousandths } from "../rules/quantities.ts";
+import { compareQuantities, millionths } from "../rules/quantities.ts";
 
 /** A `quantity` of the Kubernetes library. */
 class Quantity {
@@ -24,7 +24,7 @@ const environment = new Environment({ unlistedVariablesAreDyn: true, homogeneous
     return text.replaceAll(/%[ds]/g, () => formatted(values.shift()));
   })
   .registerFunction("quantity(string): Quantity", (text: string) => {
-    if (thousandths(text) === undefined) throw new Error(`${text} is no quantity`);
+    if (millionths(text) === undefined) throw new Error(`${text} is no quantity`);
     return new Quantity(text);
   })
   .registerFunction("Quantity.compareTo(Quantity): int", (a: Quantity, b: Quantity) =>

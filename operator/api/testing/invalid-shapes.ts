@@ -192,7 +192,7 @@ export const invalidShapes: readonly InvalidSpec[] = [
     set: { "spec.storage.size": "20 GB" },
     layer: "schema",
     field: "spec.storage.size",
-    message: "Must be a quantity such as 500m, 2 or 4Gi.",
+    message: "Must be a quantity of at least 1Gi, such as 20Gi.",
   },
   {
     name: "a request in words",

@@ -13,7 +13,7 @@ import type { ValidatorSwarmStatus } from "./status.ts";
 
 export { faultBudget, seatsOf } from "./rules/power.ts";
 export type { ValidatorSwarmSpec } from "./spec/spec.ts";
-export type { Condition, ValidatorSwarmStatus } from "./status.ts";
+export type { ValidatorSwarmStatus } from "./status.ts";
 
 /** The schema of the whole object as its user writes it. */
 const validatorSwarmSchema = z.strictObject({

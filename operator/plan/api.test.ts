@@ -66,7 +66,7 @@ test("the status fits the API's schema, and the memory in it is read back as it 
     lost: [{ identity: "quickstart-eu-west-0-g1", since: now, why: "node-unreachable" as const }],
     refused: { id: "0 set-members x", epoch: 0, identities: [], reason: "no", at: now, generation: 1 },
   };
-  const written = toStatus({ ...status, memory }, observe(world, scene), "swarm=quickstart");
+  const written = toStatus({ ...status, memory }, observe(world), "swarm=quickstart");
   const read = statusSchema.parse(JSON.parse(JSON.stringify(written)));
   expect(memoryOf(read)).toEqual(memory);
   expect(read.conditions).toHaveLength(7);

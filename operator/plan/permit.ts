@@ -215,7 +215,7 @@ const rules: readonly Rule[] = [
       if (of(members) >= least && of(rest) < least)
         return {
           reason: "CoverageAtRisk",
-          message: `Without it ${of(rest)} of the ${least} power that settlement requires of ${region} would vote. Give the region another seat, or set rollout.allowSettlementPause.`,
+          message: `Without it ${of(rest)} of the ${least} power that settlement requires of ${region} would vote. Give the region another seat, or set disruption.allowSettlementPause.`,
         };
     }
     return undefined;

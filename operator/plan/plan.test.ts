@@ -249,7 +249,7 @@ describe("explain", () => {
 });
 
 test("the same snapshot gives the same plan", () => {
-  const snapshot: Snapshot = observe(revised, base);
+  const snapshot: Snapshot = observe(revised);
   const spec = base.specs[1] ?? four;
   const [one, two] = [plan(spec, snapshot, now), plan(spec, structuredClone(snapshot), now)];
   expect({ ...one, decisions: JSON.stringify(one.decisions) }).toEqual({

@@ -7,7 +7,6 @@ import {
   type ModelRegion,
   nodeOf,
   now,
-  type Scene,
   votes,
   type World,
 } from "./world.ts";
@@ -17,7 +16,7 @@ export const versionOf = (value: unknown): string => (value === undefined ? "" :
 
 export const podVersion = ({ uid, state, healthy, deleting }: ModelPod) => `${uid} ${state} ${healthy} ${deleting}`;
 
-export function observe(world: World, scene: Scene): Snapshot {
+export function observe(world: World): Snapshot {
   const region = world.regions.map((each) => observeRegion(world, each));
   return {
     swarm: { generation: world.generation, deleting: world.deleting, finalizer: world.finalizer },
@@ -26,7 +25,6 @@ export function observe(world: World, scene: Scene): Snapshot {
     pods: region.flatMap(({ pods }) => pods),
     volumes: region.flatMap(({ volumes }) => volumes),
     services: world.services,
-    secrets: scene.specs[world.spec]?.secrets ?? [],
     budgets: region.flatMap(({ budgets }) => budgets),
     nodes: region.flatMap(({ nodes }) => nodes),
     genesis: world.chain && { set: world.chain.genesis },
@@ -109,7 +107,7 @@ function reportOf(world: World, region: ModelRegion, process: ModelProcess, hear
     sets: follows
       ? { kind: "verified", value: { current: chain.current, pending: chain.pending } }
       : { kind: "absent" },
-    heard: heard.filter((id) => voting || !member || id !== ""),
+    heard,
     outcomes:
       follows && chain.refused.length > 0
         ? {

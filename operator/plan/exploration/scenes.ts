@@ -20,7 +20,6 @@ export function specOf(weights: readonly number[], replicas: number, change: Par
     retainPolicy: "Delete",
     paused: false,
     hibernate: false,
-    secrets: [],
     identityTimeout: 300_000,
     ...change,
   };

@@ -110,6 +110,17 @@ describe("one permit", () => {
     ]);
   });
 
+  test("an unready pod that its peers hear still votes: its power is spent like any other's", () => {
+    const wedged = changed(revised, (world) => {
+      for (const pod of edit(world, 2).pods) pod.wedged = true;
+      const region = edit(world, 3);
+      region.processes = [];
+      for (const node of region.nodes) Object.assign(node, { state: "dead", since: now });
+    });
+    expect(kinds(planFor(wedged, base))).toEqual([]);
+    expect(waits(planFor(wedged, base))).toContain("QuorumAtRisk");
+  });
+
   test("coverage of a required region is kept, unless a pause is allowed", () => {
     const required = { requiredRegions: { r0: 1, r1: 1, r2: 1, r3: 1 } };
     const careful = scene(

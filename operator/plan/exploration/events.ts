@@ -10,7 +10,6 @@ import {
   now,
   type Scene,
   tick,
-  votes,
   votingPower,
   type World,
 } from "./world.ts";
@@ -197,11 +196,12 @@ export function heals(world: World): readonly Event[] {
       ];
     }),
     ...region.pods.flatMap((pod, i) =>
-      pod.state === "running" && !pod.healthy && region.processes.some(({ podUid }) => podUid === pod.uid)
+      pod.state === "running" &&
+      (!pod.healthy || pod.wedged) &&
+      region.processes.some(({ podUid }) => podUid === pod.uid)
         ? [
             event(world, "heal", `${pod.name} is ready again`, (next) => {
-              const its = edit(next, r).pods[i];
-              if (its) its.healthy = true;
+              Object.assign(edit(next, r).pods[i] ?? {}, { healthy: true, wedged: false });
               return undefined;
             }),
           ]
@@ -261,7 +261,11 @@ function faults(world: World): readonly Event[] {
     for (const [i, pod] of region.pods.entries()) {
       if (pod.state !== "running" || nodeOf(region, pod.node)?.state !== "up") continue;
       if (pod.healthy)
-        add(`${pod.name} is unready`, (next) => Object.assign(its(next).pods[i] ?? {}, { healthy: false }));
+        add(`${pod.name} is unready`, (next) =>
+          Object.assign(its(next).pods[i] ?? {}, { healthy: false, wedged: false }),
+        );
+      if (pod.healthy && !pod.wedged)
+        add(`${pod.name} is wedged`, (next) => Object.assign(its(next).pods[i] ?? {}, { wedged: true }));
       add(`${pod.name} dies`, (next) => end(its(next), i));
       if (!pod.deleting)
         add(`${pod.name} is force-deleted`, (next) => Object.assign(its(next).pods[i] ?? {}, { deleting: true }));
@@ -315,14 +319,21 @@ function changes(world: World, scene: Scene): readonly Event[] {
   return scene.deletes ? [...found, deleted] : found;
 }
 
-/** Keys of members that cannot come back: their volume is gone. */
+/** Power of members that cannot vote again while nodes stay as they are: volume gone, node down, or no node to start on. */
 export function lostPower(world: World): number {
   const { chain } = world;
   if (!chain) return 0;
-  const alive = world.regions.flatMap((region) =>
-    region.processes.filter((process) => votes(world, region, process)).map(({ key }) => key),
+  const able = world.regions.flatMap((region) =>
+    region.volumes.filter((volume) => !volume.deleting && mayRun(region, volume)).map(({ key }) => key),
   );
   return chain.current.members
-    .filter(({ blsKey }) => !alive.includes(blsKey))
+    .filter(({ blsKey }) => !able.includes(blsKey))
     .reduce((sum, { power }) => sum + power, 0);
+}
+
+function mayRun(region: ModelRegion, { name }: ModelVolume): boolean {
+  const pod = region.pods.find((each) => each.name === name);
+  const node = pod && nodeOf(region, pod.node);
+  if (node && pod?.state === "running") return node.state === "up" || node.state === "hidden";
+  return freeNode(region) !== undefined;
 }

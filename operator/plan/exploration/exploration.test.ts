@@ -7,8 +7,9 @@ import { converge, shortOf } from "./converge.ts";
 import { explore } from "./explore.ts";
 import { mutants } from "./mutants/mutants.ts";
 import { running, scenesOf } from "./scenes.ts";
+import { viewOf } from "./view.ts";
 import { walk } from "./walks.ts";
-import { canonical, copy, edit, emptyWorld } from "./world.ts";
+import { copy, edit, emptyWorld } from "./world.ts";
 
 const scenes = scenesOf(4);
 
@@ -32,23 +33,24 @@ describe("every reachable state of four seats", () => {
 
   test.each(scenes)("$name: random walks", (scene) => {
     const world = running(scene);
-    for (let seed = 1; seed <= 15; seed += 1) expect(walk(scene, world, seed, 60).finding).toBeUndefined();
+    const view = viewOf(scene);
+    for (let seed = 1; seed <= 15; seed += 1) expect(walk(view, world, seed, 60).finding).toBeUndefined();
   });
 });
 
 describe("the search itself", () => {
   const scene = scenes[0] ?? { name: "", specs: [], nodes: 0, deletes: false };
-  const weights = new Map(scene.specs[0]?.regions.map(({ name, weight }) => [name, weight]));
+  const view = viewOf(scene);
 
   test("worlds that differ in which region is which are one", () => {
     const up = running(scene);
     const keys = [0, 1, 2, 3].map((r) => {
       const world = copy(up);
       for (const pod of edit(world, r).pods) pod.healthy = false;
-      return canonical(world, weights);
+      return view.key(world);
     });
     expect(new Set(keys).size).toBe(1);
-    expect(keys[0]).not.toBe(canonical(up, weights));
+    expect(keys[0]).not.toBe(view.key(up));
   });
 
   test("a world that cannot converge is found", () => {
@@ -59,7 +61,7 @@ describe("the search itself", () => {
       ...stranger.chain,
       current: { ...stranger.chain.current, learners: [{ id: "x", peerKey: "x" }] },
     };
-    expect(converge(stranger, scene, (each) => canonical(each, weights), new Set()).kind).toBe("stuck");
+    expect(converge(stranger, view, new Set()).kind).toBe("stuck");
   });
 
   test.each(mutants)("mutant $name still fits the source", ({ edits, scene: name }) => {

@@ -76,6 +76,7 @@ if (values.start !== "running" && values.start !== "empty") refuse("--start is r
 const coverage = await startCoverage(join(import.meta.dirname, "../"));
 const { explore } = await import("./explore.ts");
 const { running, scenesOf } = await import("./scenes.ts");
+const { viewOf } = await import("./view.ts");
 const { walk } = await import("./walks.ts");
 const { emptyWorld } = await import("./world.ts");
 
@@ -105,8 +106,9 @@ for (const scene of scenes) {
     `${scene.name}: ${end} ${result.states} states, ${result.transitions} transitions, ${result.lost} with more than F gone, ${seconds()}`,
   );
   if (result.finding) fail(scene.name, result.finding);
+  const view = viewOf(scene);
   for (let n = 0; n < walks && !values.safety; n += 1) {
-    const { finding } = walk(scene, world, seed + n, length);
+    const { finding } = walk(view, world, seed + n, length);
     if (finding) fail(`${scene.name}, walk ${seed + n}`, finding);
   }
   if (walks > 0 && !values.safety) console.log(`${scene.name}: ${walks} walks of ${length} steps, ${seconds()}`);

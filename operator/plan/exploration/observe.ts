@@ -14,10 +14,11 @@ import {
 /** resourceVersions are contents here: equal content, equal version. */
 export const versionOf = (value: unknown): string => (value === undefined ? "" : JSON.stringify(value));
 
-export const podVersion = ({ uid, state, healthy, deleting }: ModelPod) => `${uid} ${state} ${healthy} ${deleting}`;
+export const podVersion = ({ uid, state, healthy, wedged, deleting }: ModelPod) =>
+  `${uid} ${state} ${healthy && !wedged} ${deleting}`;
 
 export function observe(world: World): Snapshot {
-  const region = world.regions.map((each) => observeRegion(world, each));
+  const region = world.regions.map(observeRegion);
   return {
     swarm: { generation: world.generation, deleting: world.deleting, finalizer: world.finalizer },
     memory: world.memory,
@@ -34,17 +35,23 @@ export function observe(world: World): Snapshot {
   };
 }
 
-function observeRegion(world: World, region: ModelRegion) {
-  return {
-    pods: region.pods.map(({ healthy, node, ...pod }): Pod => {
+type Objects = Pick<Snapshot, "pods" | "volumes" | "budgets"> & { readonly nodes: readonly Node[] };
+const observed = new WeakMap<ModelRegion, Objects>();
+
+/** Regions are shared between worlds and never changed once they are in one. */
+function observeRegion(region: ModelRegion): Objects {
+  const known = observed.get(region);
+  if (known) return known;
+  const objects: Objects = {
+    pods: region.pods.map((model): Pod => {
+      const { healthy, wedged, node, ...pod } = model;
       const up = nodeOf(region, node)?.state === "up";
-      const version = podVersion({ ...pod, healthy, node });
       return {
-        version,
+        version: podVersion(model),
         ...pod,
         node: node === "" ? undefined : node,
         nodeLost: !up && node !== "",
-        ready: pod.state === "running" && healthy && up,
+        ready: pod.state === "running" && healthy && !wedged && up,
       };
     }),
     volumes: region.volumes.map(
@@ -66,8 +73,9 @@ function observeRegion(world: World, region: ModelRegion) {
         cordoned,
       }),
     ),
-    world,
   };
+  observed.set(region, objects);
+  return objects;
 }
 
 function reportsOf(world: World): readonly Report[] {
@@ -80,7 +88,10 @@ function reportsOf(world: World): readonly Report[] {
     region.processes.flatMap((process) => {
       const pod = region.pods.find(({ uid }) => uid === process.podUid);
       const answers =
-        pod?.healthy && nodeOf(region, process.node)?.state === "up" && !region.mute.includes(process.identity);
+        pod?.healthy &&
+        !pod.wedged &&
+        nodeOf(region, process.node)?.state === "up" &&
+        !region.mute.includes(process.identity);
       return answers ? [reportOf(world, region, process, heard)] : [];
     }),
   );

@@ -99,7 +99,7 @@ function performOnIdentity(world: World, action: OnIdentity): Performed {
       const { identity, seat, generation, revision } = action;
       const uid = `${identity} p${volume.pods}`;
       volume.pods = (volume.pods + 1) % 4;
-      const fresh = { node: "", state: "unscheduled" as const, healthy: true, deleting: false };
+      const fresh = { node: "", state: "unscheduled" as const, healthy: true, wedged: false, deleting: false };
       region.pods.push({ name: identity, seat, generation, uid, revision, ...fresh });
       region.pods.sort((a, b) => (a.name < b.name ? -1 : 1));
       return did;

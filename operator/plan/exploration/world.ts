@@ -2,7 +2,7 @@
  * A model of the world the planner acts on: objects, processes, nodes, chain. Small, exact about what may go wrong, and
  * independent of the planner's own reasoning. Time is one constant moment; what is stored of the past is recent or old.
  */
-import type { Desired } from "../desired.ts";
+import { type Desired, seatsOf } from "../desired.ts";
 import type { Memory, Permit, PublicKeys, ValidatorSet } from "../snapshot.ts";
 import type { Transaction } from "../transactions.ts";
 
@@ -21,6 +21,8 @@ export interface ModelPod {
   state: "unscheduled" | "running" | "ended";
   /** False: it runs and neither is ready nor votes. */
   healthy: boolean;
+  /** It goes on voting, and answers neither its kubelet's probe nor the operator. */
+  wedged: boolean;
   deleting: boolean;
 }
 
@@ -217,11 +219,22 @@ export function votingPower(world: World, staying: boolean): number {
   return sum;
 }
 
+/** What each spec asks of a region: worlds are merged over regions of which all specs ask the same. */
+export function rolesOf({ specs }: Scene): ReadonlyMap<string, string> {
+  const names = new Set(specs.flatMap(({ regions }) => regions.map(({ name }) => name)));
+  const role = (name: string) =>
+    specs.map(({ regions, replicas, requiredRegions }) => {
+      const at = regions.findIndex((region) => region.name === name);
+      return at < 0 ? [] : [regions[at]?.weight, seatsOf(at, replicas, regions.length), requiredRegions[name]];
+    });
+  return new Map([...names].map((name) => [name, JSON.stringify(role(name))]));
+}
+
 /**
  * The world as a string, the same for worlds that differ only in which of several equal regions is which: regions are
  * sorted by what is in them and what points at them, then renamed by their place.
  */
-export function canonical(world: World, weights: ReadonlyMap<string, number>): string {
+export function canonical(world: World, roles: ReadonlyMap<string, string>): string {
   const { regions, chain, memory, permit, ...rest } = world;
   const { seats = [], lost = [], ...remembered } = memory ?? {};
   const global = JSON.stringify([
@@ -239,7 +252,7 @@ export function canonical(world: World, weights: ReadonlyMap<string, number>): s
       chain && [chain.genesis, chain.current, chain.pending].map((set) => set && shareOf(set, region.name)),
     ]).replaceAll(region.name, "*");
     const seen = mentioned.map((name) => (name === region.name ? "*" : "r")).join("");
-    return { name: region.name, text: `${weights.get(region.name)} ${textOf(region)} ${its} ${seen}` };
+    return { name: region.name, text: `${roles.get(region.name)} ${textOf(region)} ${its} ${seen}` };
   });
   signed.sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
   const names = new Map(signed.map(({ name }, i) => [name, `q${i}`]));

@@ -110,15 +110,18 @@ describe("one permit", () => {
     ]);
   });
 
-  test("an unready pod that its peers hear still votes: its power is spent like any other's", () => {
+  test("an unready pod that its peers hear votes still: its restart costs its power, and waits while another is down", () => {
     const wedged = changed(revised, (world) => {
       for (const pod of edit(world, 2).pods) pod.wedged = true;
-      const region = edit(world, 3);
-      region.processes = [];
-      for (const node of region.nodes) Object.assign(node, { state: "dead", since: now });
     });
-    expect(kinds(planFor(wedged, base))).toEqual([]);
-    expect(waits(planFor(wedged, base))).toContain("QuorumAtRisk");
+    expect(planFor(wedged, base).actions).toMatchObject([
+      { kind: "take-permit", claim: { seats: ["s-r2-0"], power: 2 } },
+    ]);
+    const unready = changed(wedged, (world) => {
+      for (const pod of edit(world, 3).pods) pod.healthy = false;
+    });
+    const { actions } = planFor(unready, base);
+    expect(actions).toMatchObject([{ kind: "take-permit", claim: { seats: ["s-r3-0"], power: 0 } }]);
   });
 
   test("coverage of a required region is kept, unless a pause is allowed", () => {

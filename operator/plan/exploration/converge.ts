@@ -2,11 +2,11 @@
 import { heals, lostPower, progress, quorumOf, time } from "./events.ts";
 import { perFirst, sameMemory } from "./operator.ts";
 import type { View } from "./view.ts";
-import { type Scene, votingPower, type World } from "./world.ts";
+import { nodeOf, type Scene, votingPower, type World } from "./world.ts";
 
 export type Outcome =
   | { readonly kind: "converged"; readonly worlds: readonly World[] }
-  /** More than F is gone for good, or a region has no free node: nobody could go on, and the status says so. */
+  /** More than F is gone for good, a region has no free node, or one that sleeps cannot be asked: a person is told so. */
   | { readonly kind: "lost"; readonly worlds: readonly World[] }
   | { readonly kind: "stuck" | "restless"; readonly reason: string; readonly path: readonly string[] };
 
@@ -74,12 +74,16 @@ function verdict(
   const total = world.chain?.current.members.reduce((sum, { power }) => sum + power, 0) ?? 0;
   if (world.chain && total - lostPower(world) < quorum)
     return condition?.status === "True" ? stuck("no quorum, and the status does not say so") : { kind: "lost", worlds };
+  const waits = plan.decisions.flatMap((each) => (each.kind === "wait" ? [each.reason] : []));
   // A region without a free node cannot run what it should: the plan says so.
   const crowded = world.regions.some(({ pods }) => pods.some(({ state }) => state === "unscheduled"));
-  const said = plan.decisions.some(
-    (each) => each.kind === "wait" && (each.reason === "NotScheduled" || each.reason === "NoRoom"),
+  if (crowded && (waits.includes("NotScheduled") || waits.includes("NoRoom"))) return { kind: "lost", worlds };
+  // Who sleeps has to have ended: on a node that does not answer, a person must see to it.
+  const unseen = world.regions.some((region) =>
+    region.pods.some(({ deleting, node }) => deleting && nodeOf(region, node)?.state !== "up"),
   );
-  if (crowded && said) return { kind: "lost", worlds };
+  const asleep = scene.specs[world.spec]?.hibernate === true || world.deleting;
+  if (asleep && unseen && waits.includes("EndNotConfirmed")) return { kind: "lost", worlds };
   return stuck(
     `${unhappy}; waits: ${plan.decisions.map((each) => ("message" in each ? each.message : each.kind)).join(" | ")}`,
   );

@@ -15,7 +15,7 @@ const parsed = parseValidatorSwarm(readFileSync(join(import.meta.dirname, "../..
 if (parsed.kind !== "ok") throw new Error(JSON.stringify(parsed.problems));
 const { spec } = parsed.swarm;
 const desired = desiredOf("quickstart", spec, "bundle-1");
-const scene: Scene = { name: "quickstart", specs: [desired], nodes: 1, deletes: false };
+const scene: Scene = { name: "quickstart", specs: [desired], nodes: 1, deletes: false, namespaced: false };
 
 const revision = (change: Partial<ValidatorSwarmSpec>, image = "bundle-1") =>
   desiredOf("quickstart", { ...spec, ...change }, image).podRevision;
@@ -66,7 +66,7 @@ test("the status fits the API's schema, and the memory in it is read back as it 
     lost: [{ identity: "quickstart-eu-west-0-g1", since: now, why: "node-unreachable" as const }],
     refused: { id: "0 set-members x", epoch: 0, identities: [], reason: "no", at: now, generation: 1 },
   };
-  const written = toStatus({ ...status, memory }, observe(world), "swarm=quickstart");
+  const written = toStatus({ ...status, memory }, observe(world, scene), "swarm=quickstart");
   const read = statusSchema.parse(JSON.parse(JSON.stringify(written)));
   expect(memoryOf(read)).toEqual(memory);
   expect(read.conditions).toHaveLength(7);

@@ -10,7 +10,13 @@ import { type Plan, plan } from "./plan.ts";
 import type { ConditionType, Snapshot } from "./snapshot.ts";
 import { timeText } from "./time.ts";
 
-const scene = (...specs: readonly Desired[]): Scene => ({ name: "story", specs, nodes: 2, deletes: true });
+const scene = (...specs: readonly Desired[]): Scene => ({
+  name: "story",
+  specs,
+  nodes: 2,
+  deletes: true,
+  namespaced: false,
+});
 const four = specOf([2, 2, 2, 2], 4);
 const base = scene(four, { ...four, podRevision: "b" });
 const up = running(base);
@@ -263,7 +269,7 @@ describe("explain", () => {
 });
 
 test("the same snapshot gives the same plan", () => {
-  const snapshot: Snapshot = observe(revised);
+  const snapshot: Snapshot = observe(revised, base);
   const spec = base.specs[1] ?? four;
   const [one, two] = [plan(spec, snapshot, now), plan(spec, structuredClone(snapshot), now)];
   expect({ ...one, decisions: JSON.stringify(one.decisions) }).toEqual({

@@ -98,7 +98,8 @@ export function shortOf(world: World, scene: Scene): string | undefined {
   if (spec.paused) return undefined;
   if (!world.chain) return "there is no chain";
   if (world.permit) return "the permit is held";
-  const { members, learners, parameters } = world.chain.current;
+  const { learners, parameters } = world.chain.current;
+  const members = world.chain.current.members.filter(({ managed }) => managed);
   if (world.chain.pending || world.chain.mempool.length > 0) return "the chain has work";
   if (members.length !== spec.replicas) return `${members.length} members, not ${spec.replicas}`;
   if (learners.length > 0) return "learners are left over";
@@ -107,7 +108,7 @@ export function shortOf(world: World, scene: Scene): string | undefined {
     if (held !== weight) return `region ${name} holds ${held}, not ${weight}`;
   }
   if (Object.entries(spec.parameters).some(([name, value]) => parameters[name] !== value)) return "parameters differ";
-  const total = members.reduce((sum, { power }) => sum + power, 0);
+  const total = world.chain.current.members.reduce((sum, { power }) => sum + power, 0);
   if (votingPower(world, true) !== total) return "not every member votes";
   if (pods.length !== members.length) return `${pods.length} pods for ${members.length} members`;
   if (pods.some(({ revision }) => revision !== spec.podRevision)) return "a pod is outdated";

@@ -3,6 +3,7 @@ import { execute } from "./perform.ts";
 import {
   copy,
   edit,
+  elsewhere,
   keysFor,
   type ModelRegion,
   type ModelVolume,
@@ -172,7 +173,11 @@ export function quorumOf(world: World, scene: Scene): number {
 
 /** Ends of faults that pass. */
 export function heals(world: World): readonly Event[] {
-  return world.regions.flatMap((region, r) => [
+  const heard = event(world, "heal", "all institutions vote again", (next) => {
+    next.silent = [];
+    return undefined;
+  });
+  const inRegions = world.regions.flatMap((region, r) => [
     ...region.nodes.flatMap((node, i) => {
       const mended = (next: World) => edit(next, r).nodes[i];
       const back = event(
@@ -216,6 +221,7 @@ export function heals(world: World): readonly Event[] {
         ]
       : []),
   ]);
+  return world.silent.length > 0 ? [...inRegions, heard] : inRegions;
 }
 
 /** What is recent becomes old. */
@@ -285,9 +291,18 @@ function faults(world: World): readonly Event[] {
             Object.assign(its(next).nodes[i] ?? {}, { cordoned: true, drained }),
           );
     }
-    for (const { name, deleting } of region.volumes)
-      if (!deleting) add(`volume ${name} is lost`, (next) => dropVolume(its(next), name));
+    for (const [i, { name, deleting, verdict, key }] of region.volumes.entries()) {
+      if (deleting) continue;
+      add(`volume ${name} is lost`, (next) => dropVolume(its(next), name));
+      if (verdict !== "good" || region.processes.every((process) => process.key !== key)) continue;
+      for (const worse of ["quarantined", "retired"] as const)
+        add(`${name} says that it is ${worse}`, (next) =>
+          Object.assign(its(next).volumes[i] ?? {}, { verdict: worse }),
+        );
+    }
   }
+  for (const { id } of elsewhere(world))
+    add(`${id} is silent`, (next) => Object.assign(next, { silent: [...next.silent, id] }));
   const { chain } = world;
   const [transaction] = chain?.mempool ?? [];
   if (transaction) {
@@ -324,10 +339,12 @@ export function lostPower(world: World): number {
   const { chain } = world;
   if (!chain) return 0;
   const able = world.regions.flatMap((region) =>
-    region.volumes.filter((volume) => !volume.deleting && mayRun(region, volume)).map(({ key }) => key),
+    region.volumes
+      .filter((volume) => !volume.deleting && volume.verdict === "good" && mayRun(region, volume))
+      .map(({ key }) => key),
   );
   return chain.current.members
-    .filter(({ blsKey }) => !able.includes(blsKey))
+    .filter(({ blsKey, managed }) => managed && !able.includes(blsKey))
     .reduce((sum, { power }) => sum + power, 0);
 }
 

@@ -1,12 +1,15 @@
 /** The model's observer: what the planner is shown of a world. */
-import type { Node, Pod, Report, Snapshot, Volume } from "../snapshot.ts";
+import type { Node, Pod, Report, SetMember, Snapshot, Volume } from "../snapshot.ts";
 import {
+  elsewhere,
   keysFor,
   type ModelPod,
   type ModelProcess,
   type ModelRegion,
+  type ModelVolume,
   nodeOf,
   now,
+  type Scene,
   votes,
   type World,
 } from "./world.ts";
@@ -17,7 +20,7 @@ export const versionOf = (value: unknown): string => (value === undefined ? "" :
 export const podVersion = ({ uid, state, healthy, wedged, deleting }: ModelPod) =>
   `${uid} ${state} ${healthy && !wedged} ${deleting}`;
 
-export function observe(world: World): Snapshot {
+export function observe(world: World, { namespaced }: Pick<Scene, "namespaced">): Snapshot {
   const region = world.regions.map(observeRegion);
   return {
     swarm: { generation: world.generation, deleting: world.deleting, finalizer: world.finalizer },
@@ -27,7 +30,7 @@ export function observe(world: World): Snapshot {
     volumes: region.flatMap(({ volumes }) => volumes),
     services: world.services,
     budgets: region.flatMap(({ budgets }) => budgets),
-    nodes: region.flatMap(({ nodes }) => nodes),
+    nodes: namespaced ? undefined : region.flatMap(({ nodes }) => nodes),
     genesis: world.chain && { set: world.chain.genesis },
     permit: world.permit && { ...world.permit, version: versionOf(world.permit) },
     permitVersion: versionOf(world.permit),
@@ -55,7 +58,7 @@ function observeRegion(region: ModelRegion): Objects {
       };
     }),
     volumes: region.volumes.map(
-      ({ recorded, key, genesis: _, synced: __, pods: ___, ...volume }): Volume => ({
+      ({ recorded, key, genesis: _, synced: __, verdict: ___, pods: ____, ...volume }): Volume => ({
         ...volume,
         keys: recorded ? keysFor(key) : undefined,
         state: "present",
@@ -83,8 +86,9 @@ function reportsOf(world: World): readonly Report[] {
     region.processes.filter((process) => votes(world, region, process)).map(({ key }) => key),
   );
   const members = world.chain?.current.members ?? [];
-  const heard = members.filter(({ blsKey }) => voters.includes(blsKey)).map(({ id }) => id);
-  return world.regions.flatMap((region) =>
+  const others = elsewhere(world);
+  const heard = members.filter((each) => voters.includes(each.blsKey) || others.includes(each)).map(({ id }) => id);
+  const own = world.regions.flatMap((region) =>
     region.processes.flatMap((process) => {
       const pod = region.pods.find(({ uid }) => uid === process.podUid);
       const answers =
@@ -95,6 +99,33 @@ function reportsOf(world: World): readonly Report[] {
       return answers ? [reportOf(world, region, process, heard)] : [];
     }),
   );
+  return [...own, ...others.map((member) => reportFromElsewhere(world, member, heard))];
+}
+
+function roleOf(volume: ModelVolume | undefined, member: boolean): Report["role"] {
+  if (!volume) return "retired";
+  if (volume.verdict !== "good") return volume.verdict;
+  if (!volume.genesis) return "waiting";
+  return member ? "validator" : "learner";
+}
+
+function reportFromElsewhere({ chain }: World, { id, blsKey, peerKey }: SetMember, heard: readonly string[]): Report {
+  const { current, pending } = chain ?? {};
+  return {
+    identity: id,
+    podUid: "",
+    observedAt: now,
+    keys: { kind: "verified", value: { blsKey, peerKey, proofOfPossession: "" } },
+    role: "validator",
+    voting: true,
+    epoch: current?.epoch ?? 0,
+    view: 1,
+    height: { kind: "verified", value: 1_000 },
+    root: { kind: "absent" },
+    sets: current ? { kind: "verified", value: { current, pending } } : { kind: "absent" },
+    heard,
+    outcomes: { kind: "absent" },
+  };
 }
 
 function reportOf(world: World, region: ModelRegion, process: ModelProcess, heard: readonly string[]): Report {
@@ -109,7 +140,7 @@ function reportOf(world: World, region: ModelRegion, process: ModelProcess, hear
     podUid: process.podUid,
     observedAt: now,
     keys: { kind: "verified", value: keysFor(process.key) },
-    role: !volume ? "retired" : !volume.genesis ? "waiting" : member ? "validator" : "learner",
+    role: roleOf(volume, member === true),
     voting,
     epoch: follows ? chain.current.epoch : 0,
     view: 1,

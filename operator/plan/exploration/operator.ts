@@ -17,7 +17,7 @@ export interface Act {
 export function planFor(world: World, scene: Scene): Plan {
   const desired = scene.specs[world.spec] ?? scene.specs[0];
   if (!desired) throw new Error("a scene has specs");
-  return plan(desired, observe(world), now);
+  return plan(desired, observe(world, scene), now);
 }
 
 export const sameMemory = (a: Memory | undefined, b: Memory) => JSON.stringify(a) === JSON.stringify(b);

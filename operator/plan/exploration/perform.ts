@@ -76,7 +76,15 @@ function performOnIdentity(world: World, action: OnIdentity): Performed {
       if (volume) return refused;
       const { identity, seat, generation } = action;
       const uid = `${identity} v${region.keyed.length % 3}`;
-      const fresh = { recorded: false, key: "", genesis: false, synced: false, deleting: false, pods: 0 };
+      const fresh = {
+        recorded: false,
+        key: "",
+        genesis: false,
+        synced: false,
+        verdict: "good" as const,
+        deleting: false,
+        pods: 0,
+      };
       region.volumes.push({ name: identity, seat, generation, uid, ...fresh });
       region.volumes.sort((a, b) => (a.name < b.name ? -1 : 1));
       return did;

@@ -24,14 +24,14 @@ export function random(seed: number): () => number {
 }
 
 /** Faults at work in a world. */
-function outstanding(world: World): number {
-  return world.regions.reduce(
+function outstanding({ regions, silent }: World): number {
+  return regions.reduce(
     (sum, { nodes, pods, mute }) =>
       sum +
       nodes.filter(({ state, cordoned }) => state !== "up" || cordoned).length +
       pods.filter(({ healthy }) => !healthy).length +
       mute.length,
-    0,
+    silent.length,
   );
 }
 

@@ -3,7 +3,7 @@
  * independent of the planner's own reasoning. Time is one constant moment; what is stored of the past is recent or old.
  */
 import { type Desired, seatsOf } from "../desired.ts";
-import type { Memory, Permit, PublicKeys, ValidatorSet } from "../snapshot.ts";
+import type { Memory, Permit, PublicKeys, SetMember, ValidatorSet } from "../snapshot.ts";
 import type { Transaction } from "../transactions.ts";
 
 /** The moment every snapshot is taken, ms. */
@@ -38,6 +38,8 @@ export interface ModelVolume {
   genesis: boolean;
   /** Has followed the chain to its end. */
   synced: boolean;
+  /** What its process says of it: the state differs from the certified one, or the record is older than its boot marker. */
+  verdict: "good" | "quarantined" | "retired";
   deleting: boolean;
   /** Pods made for it so far, modulo 4: names the next uid. */
   pods: number;
@@ -90,6 +92,8 @@ export interface World {
   regions: ModelRegion[];
   chain: ModelChain | undefined;
   permit: Omit<Permit, "version"> | undefined;
+  /** Members run elsewhere that do not vote now. */
+  silent: string[];
 }
 
 export interface ModelChain {
@@ -110,6 +114,8 @@ export interface Scene {
   readonly nodes: number;
   /** Deleting the object counts as a change of spec. */
   readonly deletes: boolean;
+  /** The operator may not list nodes: it serves one namespace. */
+  readonly namespaced: boolean;
 }
 
 export function emptyWorld(scene: Scene): World {
@@ -142,6 +148,7 @@ export function emptyWorld(scene: Scene): World {
     })),
     chain: undefined,
     permit: undefined,
+    silent: [],
   };
 }
 
@@ -198,16 +205,20 @@ export function votes(world: World, region: ModelRegion, process: ModelProcess):
   const node = nodeOf(region, process.node);
   if (node?.state === "cut" || node?.state === "dead") return false;
   const volume = region.volumes.find(({ name, key }) => name === process.identity && key === process.key);
-  if (!volume?.synced) return false;
+  if (!volume?.synced || volume.verdict !== "good") return false;
   const pod = region.pods.find(({ uid }) => uid === process.podUid);
   return pod === undefined || pod.healthy;
 }
+
+/** Members run elsewhere that vote. */
+export const elsewhere = ({ chain, silent }: World): readonly SetMember[] =>
+  chain?.current.members.filter(({ managed, id }) => !managed && !silent.includes(id)) ?? [];
 
 /** Power that votes; `staying`: without what the operator has sent away or opened the budget of. */
 export function votingPower(world: World, staying: boolean): number {
   const { chain } = world;
   if (!chain) return 0;
-  let sum = 0;
+  let sum = elsewhere(world).reduce((total, { power }) => total + power, 0);
   for (const region of world.regions)
     for (const process of region.processes) {
       if (!votes(world, region, process)) continue;

@@ -27,7 +27,10 @@ export interface Chain {
   /** A quorum's reports are fresh and nothing speaks against the set: something voluntary may happen. */
   readonly trusted: boolean;
   readonly voting: ReadonlyMap<string, Voting>;
-  /** Ids of members that one correct peer at least hears, whatever they and their kubelets say. */
+  /**
+   * Ids of members that one correct peer at least hears, whatever they and their kubelets say. Empty without a quorum of
+   * reports: views may stand still then, and what was heard in the last ones says nothing of now.
+   */
   readonly heard: ReadonlySet<string>;
   /** Power of those that vote for sure. */
   readonly available: number;
@@ -64,11 +67,12 @@ export function readChain(desired: Desired, snapshot: Snapshot, now: number): Ch
   // More than F power hears it: one of them is correct. Where nobody lies, one voice is enough.
   const least = desired.faultModel === "Crash" ? 0 : fault;
   const hearing = (member: SetMember) => hearingOf(member, reporters);
-  const heard = new Set(current.members.filter((member) => hearing(member).by > least).map(({ id }) => id));
+  const isHeard = (member: SetMember) => hearing(member).by > least;
+  const heard = new Set(reporting >= quorum ? current.members.filter(isHeard).map(({ id }) => id) : []);
   const voting = new Map(
     current.members.map((member) => {
       const silent = hearing(member).notBy >= quorum;
-      return [member.id, silent ? ("no" as const) : judge(member, own(member), heard.has(member.id), snapshot)];
+      return [member.id, silent ? ("no" as const) : judge(member, own(member), isHeard(member), heard, snapshot)];
     }),
   );
   const heights = fresh.flatMap(({ height }) => (height.kind === "verified" ? [height.value] : []));
@@ -121,16 +125,22 @@ function hearingOf(
   return { by, notBy: sum(others.map((each) => each.member)) - by };
 }
 
-/** Of a member that no quorum calls silent. */
-function judge(member: SetMember, own: Report | undefined, heard: boolean, snapshot: Snapshot): Voting {
+/** Of a member that no quorum calls silent. `isHeard`: by more than F, be it in views that stand still. */
+function judge(
+  member: SetMember,
+  own: Report | undefined,
+  isHeard: boolean,
+  heard: Chain["heard"],
+  snapshot: Snapshot,
+): Voting {
   const pod = podOf(member, snapshot);
   if (pod === "absent" || (pod !== undefined && pod.state !== "running")) return "no";
+  // What is being deleted may end at any moment.
+  if (pod?.deleting) return "unknown";
   // From a pod we can ask, its own word is wanted too: it may have restarted.
   const asked = pod !== undefined && reachable(pod, snapshot);
-  const answers = own?.voting === true && own.role === "validator" && (pod === undefined || pod.ready);
-  // What is being deleted may end at any moment.
-  const stays = pod === undefined || !pod.deleting;
-  return heard && stays && (!asked || answers) ? "yes" : "unknown";
+  if (!asked) return heard.has(member.id) ? "yes" : "unknown";
+  return isHeard && pod.ready && own?.voting === true && own.role === "validator" ? "yes" : "unknown";
 }
 
 /** The pod of a managed member; `absent` when its volume is known and has none; undefined when it cannot be told. */

@@ -1,8 +1,8 @@
 /** From any world, without new faults: the operator and time bring it to what the spec asks, and then do nothing. */
-import { heals, lostPower, progress, quorumOf, time } from "./events.ts";
+import { heals, lostPower, progress, time } from "./events.ts";
 import { perFirst, sameMemory } from "./operator.ts";
 import type { View } from "./view.ts";
-import { nodeOf, type Scene, votingPower, type World } from "./world.ts";
+import { nodeOf, quorumOf, type Scene, votingPower, type World } from "./world.ts";
 
 export type Outcome =
   | { readonly kind: "converged"; readonly worlds: readonly World[] }

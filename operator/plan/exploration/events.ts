@@ -9,6 +9,7 @@ import {
   type ModelVolume,
   nodeOf,
   now,
+  quorumOf,
   type Scene,
   tick,
   votingPower,
@@ -154,7 +155,7 @@ function chainProgress(world: World, scene: Scene): readonly Event[] {
       }),
     ];
   const set = execute(chain);
-  if (chain.mempool.length === 0) return [];
+  if (chain.mempool.length === 0) return epochEnds(world);
   return [
     event(world, "progress", `the chain takes up ${chain.mempool[0]?.id}`, ({ chain: next }) => {
       next?.mempool.shift();
@@ -164,11 +165,15 @@ function chainProgress(world: World, scene: Scene): readonly Event[] {
   ];
 }
 
-/** Q of the current set, by the model's own arithmetic. */
-export function quorumOf(world: World, scene: Scene): number {
-  const total = world.chain?.current.members.reduce((sum, { power }) => sum + power, 0) ?? 0;
-  const model = scene.specs[0]?.faultModel;
-  return total - Math.floor((total - 1) / (model === "Crash" ? 2 : 3));
+/** Every epoch ends after so many blocks, whatever is asked of it; here only while something waits for that. */
+function epochEnds(world: World): readonly Event[] {
+  if (world.memory?.refused?.epoch !== world.chain?.current.epoch) return [];
+  return [
+    event(world, "progress", "the epoch ends", ({ chain }) => {
+      if (chain) chain.pending = { ...chain.current, epoch: chain.current.epoch + 1 };
+      return undefined;
+    }),
+  ];
 }
 
 /** Ends of faults that pass. */
@@ -311,6 +316,10 @@ function faults(world: World): readonly Event[] {
       next.chain?.mempool.shift();
       if (transaction.epoch === chain?.current.epoch) next.chain?.refused.push(transaction.id);
     });
+    if (!chain?.pending)
+      add("the epoch ends without it", ({ chain: its }) => {
+        if (its) its.pending = { ...its.current, epoch: its.current.epoch + 1 };
+      });
   }
   return found;
 }

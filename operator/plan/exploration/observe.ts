@@ -9,8 +9,10 @@ import {
   type ModelVolume,
   nodeOf,
   now,
+  quorumOf,
   type Scene,
   votes,
+  votingPower,
   type World,
 } from "./world.ts";
 
@@ -20,7 +22,7 @@ export const versionOf = (value: unknown): string => (value === undefined ? "" :
 export const podVersion = ({ uid, state, healthy, wedged, deleting }: ModelPod) =>
   `${uid} ${state} ${healthy && !wedged} ${deleting}`;
 
-export function observe(world: World, { namespaced }: Pick<Scene, "namespaced">): Snapshot {
+export function observe(world: World, scene: Scene): Snapshot {
   const region = world.regions.map(observeRegion);
   return {
     swarm: { generation: world.generation, deleting: world.deleting, finalizer: world.finalizer },
@@ -30,11 +32,11 @@ export function observe(world: World, { namespaced }: Pick<Scene, "namespaced">)
     volumes: region.flatMap(({ volumes }) => volumes),
     services: world.services,
     budgets: region.flatMap(({ budgets }) => budgets),
-    nodes: namespaced ? undefined : region.flatMap(({ nodes }) => nodes),
+    nodes: scene.namespaced ? undefined : region.flatMap(({ nodes }) => nodes),
     genesis: world.chain && { set: world.chain.genesis },
     permit: world.permit && { ...world.permit, version: versionOf(world.permit) },
     permitVersion: versionOf(world.permit),
-    reports: reportsOf(world),
+    reports: reportsOf(world, scene),
   };
 }
 
@@ -81,13 +83,17 @@ function observeRegion(region: ModelRegion): Objects {
   return objects;
 }
 
-function reportsOf(world: World): readonly Report[] {
+function reportsOf(world: World, scene: Scene): readonly Report[] {
   const voters = world.regions.flatMap((region) =>
     region.processes.filter((process) => votes(world, region, process)).map(({ key }) => key),
   );
   const members = world.chain?.current.members ?? [];
   const others = elsewhere(world);
-  const heard = members.filter((each) => voters.includes(each.blsKey) || others.includes(each)).map(({ id }) => id);
+  // Without a quorum views stand still, and who voted in the last ones goes on being shown.
+  const stands = world.chain !== undefined && votingPower(world, false) < quorumOf(world, scene);
+  const heard = members
+    .filter((each) => stands || voters.includes(each.blsKey) || others.includes(each))
+    .map(({ id }) => id);
   const own = world.regions.flatMap((region) =>
     region.processes.flatMap((process) => {
       const pod = region.pods.find(({ uid }) => uid === process.podUid);

@@ -67,8 +67,7 @@ export function walk(view: View, start: World, seed: number, length: number): Wa
       plans = [];
     } else {
       plans.push({ plan: view.plan(world), surprised: false });
-      if (event.kind === "fault" || event.kind === "change" || event.kind === "heal")
-        for (const each of plans) each.surprised = true;
+      if (event.kind === "fault" || event.kind === "change") for (const each of plans) each.surprised = true;
       path.push(event.label);
       breach = event.breach;
       world = { ...event.next, faults: 0, changes: 0 };

@@ -241,6 +241,13 @@ export function rolesOf({ specs }: Scene): ReadonlyMap<string, string> {
   return new Map([...names].map((name) => [name, JSON.stringify(role(name))]));
 }
 
+/** Q of the current set, by the model's own arithmetic. */
+export function quorumOf(world: World, scene: Scene): number {
+  const total = world.chain?.current.members.reduce((sum, { power }) => sum + power, 0) ?? 0;
+  const model = scene.specs[0]?.faultModel;
+  return total - Math.floor((total - 1) / (model === "Crash" ? 2 : 3));
+}
+
 /**
  * The world as a string, the same for worlds that differ only in which of several equal regions is which: regions are
  * sorted by what is in them and what points at them, then renamed by their place.

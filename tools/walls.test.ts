@@ -50,6 +50,10 @@ function breaches(files: readonly Source[], breaks: (source: Source) => readonly
 }
 
 const pure = ["validator/consensus", "validator/ledger"];
+/** Reading a clock, drawing chance, waiting. */
+const impure =
+  /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bperformance\.|\bsetTimeout\b|\bsetInterval\b|\bsetImmediate\b|\bprocess\./g;
+const words = ({ text }: Source) => [...text.matchAll(impure)].map((match) => match[0]);
 const pureLibraries = ["@noble/hashes/sha2.js", "@noble/hashes/utils.js", "@chainsafe/hashtree", "zod"];
 
 describe("cores are pure", () => {
@@ -69,9 +73,30 @@ describe("cores are pure", () => {
   });
 
   test("they read no clock and draw no random number: time comes with the input, chance from the beacon", () => {
-    const words =
-      /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bperformance\.|\bsetTimeout\b|\bsetInterval\b|\bsetImmediate\b|\bprocess\./g;
-    expect(breaches(inside(...pure), ({ text }) => [...text.matchAll(words)].map((match) => match[0]))).toEqual([]);
+    expect(breaches(inside(...pure), words)).toEqual([]);
+  });
+});
+
+describe("the planner is pure", () => {
+  /** The shipped planner with the API's types it reads; not the search through its states. */
+  const planner = inside("operator/plan").filter(({ path }) => !path.startsWith("operator/plan/exploration/"));
+
+  test("it imports no Node module, no logger, no world: itself, the API's types, parameters and power", () => {
+    const allowed =
+      /^(operator\/plan\/(?!exploration\/)|operator\/api\/|validator\/consensus\/(types|parameters|power)\.ts$|@noble\/hashes\/)/;
+    expect(planner.length).toBeGreaterThan(15);
+    expect(breaches(planner, ({ imports }) => imports.filter((name) => !allowed.test(name)))).toEqual([]);
+  });
+
+  test("nor do the API's types it reads: of Node they use deep equality alone", () => {
+    const types = inside("operator/api").filter(({ path }) => !path.startsWith("operator/api/crd/"));
+    const allowed = /^(operator\/api\/|validator\/(consensus|codec)\/|zod$|yaml$|node:util$)/;
+    expect(breaches(types, ({ imports }) => imports.filter((name) => !allowed.test(name)))).toEqual([]);
+  });
+
+  test("it reads no clock, draws no chance, prints nothing: time comes with the call", () => {
+    const prints = ({ text }: Source) => [...text.matchAll(/\bconsole\.|\bfetch\(/g)].map((match) => match[0]);
+    expect(breaches(planner, (source) => [...words(source), ...prints(source)])).toEqual([]);
   });
 });
 
@@ -120,8 +145,11 @@ describe("one owner for each power", () => {
 describe("rooms", () => {
   test("programs outside reach a validator through proto/, the pure codecs, genesis and the proof verifier", () => {
     const allowed =
-      /^validator\/(codec|ledger\/(genesis|proof|receipts|governance)|consensus\/(types|parameters)|crypto\/)/;
-    const files = inside("gateway", "operator", "cli", "console");
+      /^validator\/(codec|ledger\/(genesis|proof|receipts|governance)|consensus\/(types|parameters|power)|crypto\/)/;
+    // Both sets of mutants patch copies of the source with the same tool.
+    const files = inside("gateway", "operator", "cli", "console").filter(
+      ({ path }) => !path.startsWith("operator/plan/exploration/mutants/"),
+    );
     expect(
       breaches(files, ({ imports }) => imports.filter((name) => name.startsWith("validator/") && !allowed.test(name))),
     ).toEqual([]);

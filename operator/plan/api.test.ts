@@ -15,7 +15,7 @@ const parsed = parseValidatorSwarm(readFileSync(join(import.meta.dirname, "../..
 if (parsed.kind !== "ok") throw new Error(JSON.stringify(parsed.problems));
 const { spec } = parsed.swarm;
 const desired = desiredOf("quickstart", spec, "bundle-1");
-const scene: Scene = { name: "quickstart", specs: [desired], nodes: 1, deletes: false };
+const scene: Scene = { name: "quickstart", specs: [desired], nodes: 1, deletes: false, namespaced: false };
 
 const revision = (change: Partial<ValidatorSwarmSpec>, image = "bundle-1") =>
   desiredOf("quickstart", { ...spec, ...change }, image).podRevision;

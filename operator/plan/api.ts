@@ -31,7 +31,6 @@ export function desiredOf(name: string, spec: ValidatorSwarmSpec, image: string)
     retainPolicy: spec.storage.retainPolicy,
     paused: spec.paused,
     hibernate: spec.hibernate,
-    secrets: spec.imagePullSecrets.map((secret) => secret.name),
     identityTimeout: spec.disruption.identityTimeoutSeconds * 1_000,
   };
 }

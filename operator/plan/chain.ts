@@ -3,7 +3,7 @@
  * observer verified them; epochs and votes that members merely state are counted by power, so that F liars move nothing.
  */
 import { totals } from "../../validator/consensus/power.ts";
-import { type FaultModel, power } from "../../validator/consensus/types.ts";
+import { power } from "../../validator/consensus/types.ts";
 import type { Desired } from "./desired.ts";
 import type { Pod, Report, SetMember, Snapshot, ValidatorSet, Volume } from "./snapshot.ts";
 
@@ -27,6 +27,11 @@ export interface Chain {
   /** A quorum's reports are fresh and nothing speaks against the set: something voluntary may happen. */
   readonly trusted: boolean;
   readonly voting: ReadonlyMap<string, Voting>;
+  /**
+   * Ids of members that one correct peer at least hears, whatever they and their kubelets say. Empty without a quorum of
+   * reports: views may stand still then, and what was heard in the last ones says nothing of now.
+   */
+  readonly heard: ReadonlySet<string>;
   /** Power of those that vote for sure. */
   readonly available: number;
   /** Newest height proven by a fresh report. */
@@ -59,11 +64,16 @@ export function readChain(desired: Desired, snapshot: Snapshot, now: number): Ch
     return report && report.epoch === current.epoch && report.role === "validator" ? [{ member, report }] : [];
   });
   const reporting = sum(reporters.map(({ member }) => member));
+  // More than F power hears it: one of them is correct. Where nobody lies, one voice is enough.
+  const least = desired.faultModel === "Crash" ? 0 : fault;
+  const hearing = (member: SetMember) => hearingOf(member, reporters);
+  const isHeard = (member: SetMember) => hearing(member).by > least;
+  const heard = new Set(reporting >= quorum ? current.members.filter(isHeard).map(({ id }) => id) : []);
   const voting = new Map(
-    current.members.map((member) => [
-      member.id,
-      judge(member, own(member), reporters, snapshot, { fault, quorum, faultModel: desired.faultModel }),
-    ]),
+    current.members.map((member) => {
+      const silent = hearing(member).notBy >= quorum;
+      return [member.id, silent ? ("no" as const) : judge(member, own(member), isHeard(member), heard, snapshot)];
+    }),
   );
   const heights = fresh.flatMap(({ height }) => (height.kind === "verified" ? [height.value] : []));
   return {
@@ -77,6 +87,7 @@ export function readChain(desired: Desired, snapshot: Snapshot, now: number): Ch
     reporting,
     trusted: state === "current" && reporting >= quorum,
     voting,
+    heard,
     available: sum(current.members.filter((member) => voting.get(member.id) === "yes")),
     height: heights.filter(Number.isSafeInteger).reduce((most, each) => Math.max(most, each), 0),
     named: new Set([current, ...pendings].flatMap((set) => set?.members.map((member) => member.blsKey) ?? [])),
@@ -104,28 +115,32 @@ export function volumeOf(volumes: readonly Volume[], blsKey: string): Volume | u
   return volumes.find(({ keys }) => keys?.blsKey === blsKey);
 }
 
+/** Power of the others whose reports have its votes, and lack them. */
+function hearingOf(
+  member: SetMember,
+  reporters: readonly { readonly member: SetMember; readonly report: Report }[],
+): { readonly by: number; readonly notBy: number } {
+  const others = reporters.filter((each) => each.member !== member);
+  const by = sum(others.filter(({ report }) => report.heard.includes(member.id)).map((each) => each.member));
+  return { by, notBy: sum(others.map((each) => each.member)) - by };
+}
+
+/** Of a member that no quorum calls silent. `isHeard`: by more than F, be it in views that stand still. */
 function judge(
   member: SetMember,
   own: Report | undefined,
-  reporters: readonly { readonly member: SetMember; readonly report: Report }[],
+  isHeard: boolean,
+  heard: Chain["heard"],
   snapshot: Snapshot,
-  { fault, quorum, faultModel }: { readonly fault: number; readonly quorum: number; readonly faultModel: FaultModel },
 ): Voting {
-  const others = reporters.filter((each) => each.member !== member);
-  const heard = sum(others.filter(({ report }) => report.heard.includes(member.id)).map((each) => each.member));
-  // Where nobody lies, one voice is enough.
-  const least = faultModel === "Crash" ? 0 : fault;
-  const unheard = sum(others.map((each) => each.member)) - heard;
-  if (unheard >= quorum) return "no";
   const pod = podOf(member, snapshot);
   if (pod === "absent" || (pod !== undefined && pod.state !== "running")) return "no";
-  // Heard by more than F: one of them is correct. From a pod we can ask, its own word is wanted too: it may have restarted.
-  const asked = pod !== undefined && reachable(pod, snapshot);
-  const answers = own?.voting === true && own.role === "validator" && (pod === undefined || pod.ready);
   // What is being deleted may end at any moment.
-  const stays = pod === undefined || !pod.deleting;
-  if (heard > least && stays && (!asked || answers)) return "yes";
-  return "unknown";
+  if (pod?.deleting) return "unknown";
+  // From a pod we can ask, its own word is wanted too: it may have restarted.
+  const asked = pod !== undefined && reachable(pod, snapshot);
+  if (!asked) return heard.has(member.id) ? "yes" : "unknown";
+  return isHeard && pod.ready && own?.voting === true && own.role === "validator" ? "yes" : "unknown";
 }
 
 /** The pod of a managed member; `absent` when its volume is known and has none; undefined when it cannot be told. */

@@ -40,8 +40,6 @@ export interface Desired {
   readonly retainPolicy: "Retain" | "Delete";
   readonly paused: boolean;
   readonly hibernate: boolean;
-  /** Names of secrets the pods need. */
-  readonly secrets: readonly string[];
   /** An identity that cannot be reached for this long is given up, ms. */
   readonly identityTimeout: number;
 }

@@ -105,7 +105,7 @@ function collectIdentities(
       const pod = snapshot.pods.find((each) => each.name === name);
       const report = pod && fresh.find((each) => each.podUid === pod.uid);
       const keys = volume ? volume.keys : keysOf(report);
-      const why = lossOf(volume, pod, report, snapshot, recorded);
+      const why = lossOf(volume, pod, report, snapshot, recorded) ?? lastingLoss(name, memory);
       const member = chain?.current.members.find(({ blsKey }) => blsKey === keys?.blsKey);
       const votes = member !== undefined && chain?.voting.get(member.id) === "yes";
       return {
@@ -147,6 +147,10 @@ function lossOf(
   return stranded ? "node-unreachable" : undefined;
 }
 
+/** What it said before its pod ended, and cannot take back. */
+const lastingLoss = (name: string, { lost }: Memory): LossReason | undefined =>
+  lost.find(({ identity, why }) => identity === name && (why === "retired" || why === "keys-differ"))?.why;
+
 /** What may come back is waited for; what cannot is lost at once. */
 function countdown(
   name: string,
@@ -158,10 +162,11 @@ function countdown(
   { nodes }: Snapshot,
   pod: Pod | undefined,
 ): Loss | undefined {
-  if (why === "volume-gone" || why === "keys-differ" || why === "retired") return { why, since: now, due: true };
+  const remembered = memory.lost.find((each) => each.identity === name && each.why === why);
+  if (why === "volume-gone" || why === "keys-differ" || why === "retired")
+    return { why, since: remembered?.since ?? now, due: true };
   // Cut off from us, heard by its peers: it is not lost.
   if (why === "node-unreachable" && votes) return undefined;
-  const remembered = memory.lost.find((each) => each.identity === name && each.why === why);
   const since = remembered?.since ?? nodes?.find((node) => node.name === pod?.node)?.unreachableSince ?? now;
   return { why, since, due: remembered !== undefined && now - since >= identityTimeout };
 }

@@ -12,7 +12,7 @@ import type { Claim, Report, Snapshot } from "./snapshot.ts";
 
 const four = specOf([2, 2, 2, 2], 4);
 const revised = { ...four, podRevision: "b" };
-const scene: Scene = { name: "hostile", specs: [four, revised], nodes: 2, deletes: false };
+const scene: Scene = { name: "hostile", specs: [four, revised], nodes: 2, deletes: false, namespaced: false };
 const honest = observe(running(scene), scene);
 
 /** The snapshot with one member's report changed. */

@@ -160,7 +160,7 @@ type Rule = (facts: Facts, chain: Chain, claim: Claimed) => Obstacle | undefined
 /** Ordered; the first that objects names the reason. */
 const rules: readonly Rule[] = [
   function aQuorumReports(facts, chain, claim) {
-    if (chain.trusted || isOwnFix(facts, claim)) return undefined;
+    if (chain.trusted || isOwnFix(facts, chain, claim)) return undefined;
     if (chain.state === "forked")
       return {
         reason: "Forked",
@@ -215,7 +215,7 @@ const rules: readonly Rule[] = [
       if (of(members) >= least && of(rest) < least)
         return {
           reason: "CoverageAtRisk",
-          message: `Without it ${of(rest)} of the ${least} power that settlement requires of ${region} would vote. Give the region another seat, or set rollout.allowSettlementPause.`,
+          message: `Without it ${of(rest)} of the ${least} power that settlement requires of ${region} would vote. Give the region another seat, or set disruption.allowSettlementPause.`,
         };
     }
     return undefined;
@@ -241,14 +241,14 @@ function obstacleTo(facts: Facts, claim: Claimed): Obstacle | undefined {
 const certain = (members: readonly SetMember[], chain: Chain) =>
   members.reduce((sum, { id, power }) => (chain.voting.get(id) === "yes" ? sum + power : sum), 0);
 
-/** A pod that its kubelet and it itself call broken: its restart takes nothing, whoever else reports. */
-function isOwnFix({ seats }: Facts, { purpose, seats: [id] }: Claimed): boolean {
+/** A pod that nobody calls working: its restart takes nothing, however few report. */
+function isOwnFix({ seats }: Facts, chain: Chain, { purpose, seats: [id = ""] }: Claimed): boolean {
   const holder = seats.find((seat) => seat.id === id)?.holder;
-  return purpose === "restart" && holder !== undefined && isBroken(holder);
+  return purpose === "restart" && holder !== undefined && isBroken(holder, chain.heard.has(id));
 }
 
 const isDown = (facts: Facts, chain: Chain, claim: Claimed) =>
-  isOwnFix(facts, claim) ||
+  isOwnFix(facts, chain, claim) ||
   (claim.transaction === undefined && claim.seats.every((id) => chain.voting.get(id) === "no"));
 
 /** Power of the member's key in the current set. */

@@ -142,21 +142,6 @@ const rules: readonly Rule[] = [
         )
       : undefined;
   },
-  function noNodeHoldsTooMuch(desired, nodes) {
-    if (!nodes || !desired.surviveRegionLoss) return undefined;
-    const fault = faultPower(weights(desired), desired.faultModel);
-    for (const [i, region] of desired.regions.entries()) {
-      const seats = splitPower(region.weight, seatsOf(i, desired.replicas, desired.regions.length));
-      const own = nodes.filter((node) => node.region === region.name).length;
-      const together = seats.slice(0, Math.ceil(seats.length / own)).reduce((sum, share) => sum + share, 0);
-      if (together > fault)
-        return refuse(
-          "NodeTooHeavy",
-          `${seats.length} seats on the ${own} nodes of ${region.name} put ${together} > F = ${fault} on one. Add nodes there until each seat has its own.`,
-        );
-    }
-    return undefined;
-  },
 ];
 
 function refusal(desired: Desired, nodes: readonly Node[] | undefined): Layout | undefined {

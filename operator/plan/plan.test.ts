@@ -10,7 +10,13 @@ import { type Plan, plan } from "./plan.ts";
 import type { ConditionType, Snapshot } from "./snapshot.ts";
 import { timeText } from "./time.ts";
 
-const scene = (...specs: readonly Desired[]): Scene => ({ name: "story", specs, nodes: 2, deletes: true });
+const scene = (...specs: readonly Desired[]): Scene => ({
+  name: "story",
+  specs,
+  nodes: 2,
+  deletes: true,
+  namespaced: false,
+});
 const four = specOf([2, 2, 2, 2], 4);
 const base = scene(four, { ...four, podRevision: "b" });
 const up = running(base);
@@ -108,6 +114,20 @@ describe("one permit", () => {
     expect(planFor(taken, base).actions).toMatchObject([
       { kind: "delete-pod", identity: "s-r2-0-g1", version: expect.stringContaining("false") },
     ]);
+  });
+
+  test("an unready pod that its peers hear votes still: its restart costs its power, and waits while another is down", () => {
+    const wedged = changed(revised, (world) => {
+      for (const pod of edit(world, 2).pods) pod.wedged = true;
+    });
+    expect(planFor(wedged, base).actions).toMatchObject([
+      { kind: "take-permit", claim: { seats: ["s-r2-0"], power: 2 } },
+    ]);
+    const unready = changed(wedged, (world) => {
+      for (const pod of edit(world, 3).pods) pod.healthy = false;
+    });
+    const { actions } = planFor(unready, base);
+    expect(actions).toMatchObject([{ kind: "take-permit", claim: { seats: ["s-r3-0"], power: 0 } }]);
   });
 
   test("coverage of a required region is kept, unless a pause is allowed", () => {

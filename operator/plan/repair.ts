@@ -82,7 +82,7 @@ function unconfirmed({ snapshot }: Facts, { name, pod }: Identity): Decision {
 
 /** Countdowns, and the way of a successor: made, admitted, caught up, seated. */
 export function planReplacements(facts: Facts): readonly Decision[] {
-  const { chain, desired, now } = facts;
+  const { chain, desired } = facts;
   if (!chain) return [];
   const waiting = facts.identities.flatMap(({ name, loss }) =>
     loss && !loss.due
@@ -103,7 +103,7 @@ export function planReplacements(facts: Facts): readonly Decision[] {
         return [wait("Repair", "OneAtATime", `${lossSentence(seat)} Another seat is being replaced first.`)];
       return seat.candidate ? replace(facts, chain, seat, seat.candidate) : [];
     }),
-    ...(orphans.length > 0 && now >= 0 && chain.available < chain.quorum ? [disaster(chain)] : []),
+    ...(orphans.length > 0 && chain.available < chain.quorum ? [disaster(chain)] : []),
   ];
 }
 

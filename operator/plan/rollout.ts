@@ -57,7 +57,7 @@ function outdatedVoters({ seats, desired }: Facts, chain: Chain): readonly Outda
     .flatMap((seat): Outdated[] => {
       const { member, holder } = seat;
       if (!member || !holder?.pod || !isOutdated(holder.pod, desired.podRevision)) return [];
-      const voting = isBroken(holder) ? "no" : (chain.voting.get(member.id) ?? "unknown");
+      const voting = isBroken(holder, chain.heard.has(member.id)) ? "no" : (chain.voting.get(member.id) ?? "unknown");
       return [{ seat, identity: holder, pod: holder.pod, power: member.power, voting }];
     })
     .toSorted(
@@ -65,8 +65,12 @@ function outdatedVoters({ seats, desired }: Facts, chain: Chain): readonly Outda
     );
 }
 
-/** Its kubelet says that it is not ready and it does not say that it votes: its fix needs nobody's report. */
-export const isBroken = ({ pod, report }: Identity) => pod !== undefined && !pod.ready && report?.voting !== true;
+/**
+ * Its kubelet says that it is not ready, it does not say that it votes, and no peers show that it does: its fix needs
+ * nobody's report.
+ */
+export const isBroken = ({ pod, report }: Identity, heard: boolean) =>
+  pod !== undefined && !pod.ready && report?.voting !== true && !heard;
 
 function restart({ seat, identity, pod, power, voting }: Outdated): Decision {
   const message = `${identity.name} runs another revision than the spec's${voting === "no" ? " and does not vote" : ""}.`;

@@ -267,8 +267,6 @@ export interface Snapshot {
   readonly volumes: readonly Volume[];
   /** Names of the swarm's services. */
   readonly services: readonly string[];
-  /** Names of the secrets that exist among those the spec refers to. */
-  readonly secrets: readonly string[];
   readonly budgets: readonly Budget[];
   /** Undefined: nodes may not be listed (an operator of one namespace). */
   readonly nodes: readonly Node[] | undefined;

@@ -86,9 +86,7 @@ function remember(facts: Facts, decisions: readonly Decision[]): Memory {
   return {
     seats: [...seats.values()].toSorted((a, b) => (a.seat < b.seat ? -1 : 1)),
     lost: identities.flatMap(({ name, loss }) =>
-      loss && (loss.why === "node-unreachable" || loss.why === "quarantined")
-        ? [{ identity: name, since: loss.since, why: loss.why }]
-        : [],
+      loss && loss.why !== "volume-gone" ? [{ identity: name, since: loss.since, why: loss.why }] : [],
     ),
     epoch: Math.max(memory.epoch, chain?.epoch ?? 0),
     declinedDrains: declinedDrains(facts),

@@ -1,11 +1,12 @@
 /** From any world, without new faults: the operator and time bring it to what the spec asks, and then do nothing. */
-import { heals, lostPower, progress, quorumOf, time } from "./events.ts";
-import { perFirst, planFor, sameMemory } from "./operator.ts";
-import { type Scene, votingPower, type World } from "./world.ts";
+import { heals, lostPower, progress, time } from "./events.ts";
+import { perFirst, sameMemory } from "./operator.ts";
+import type { View } from "./view.ts";
+import { nodeOf, quorumOf, type Scene, votingPower, type World } from "./world.ts";
 
 export type Outcome =
   | { readonly kind: "converged"; readonly worlds: readonly World[] }
-  /** More than F is gone for good, or a region has no free node: nobody could go on, and the status says so. */
+  /** More than F is gone for good, a region has no free node, or one that sleeps cannot be asked: a person is told so. */
   | { readonly kind: "lost"; readonly worlds: readonly World[] }
   | { readonly kind: "stuck" | "restless"; readonly reason: string; readonly path: readonly string[] };
 
@@ -13,24 +14,19 @@ export type Outcome =
 const maxRounds = 400;
 
 /** `known` says whether a world was seen to converge before. */
-export function converge(
-  from: World,
-  scene: Scene,
-  key: (world: World) => string,
-  known: ReadonlySet<string>,
-): Outcome {
+export function converge(from: World, view: View, known: ReadonlySet<string>): Outcome {
   const worlds: World[] = [];
   const path: string[] = [];
   const seen = new Set<string>();
   let world = from;
   for (let round = 0; round < maxRounds; round += 1) {
-    const name = key(world);
+    const name = view.key(world);
     if (known.has(name)) return { kind: "converged", worlds };
     if (seen.has(name)) return { kind: "restless", reason: "the same worlds follow each other for ever", path };
     seen.add(name);
     worlds.push(world);
-    const step = benign(world, scene);
-    if (!step) return verdict(world, scene, worlds, path);
+    const step = benign(world, view);
+    if (!step) return verdict(world, view, worlds, path);
     path.push(step.label);
     world = step.next;
   }
@@ -38,9 +34,12 @@ export function converge(
 }
 
 /** The operator acts; then everything that can go on does; faults that pass do; at last time passes. */
-function benign(world: World, scene: Scene): { readonly label: string; readonly next: World } | undefined {
+function benign(
+  world: World,
+  { scene, plan: planned }: View,
+): { readonly label: string; readonly next: World } | undefined {
   if (world.gone) return undefined;
-  const plan = planFor(world, scene);
+  const plan = planned(world);
   if (plan.actions.length > 0 || !sameMemory(world.memory, plan.status.memory)) {
     const act = perFirst(world, plan, plan.actions.length, scene, true);
     if (act.changed) return act;
@@ -50,8 +49,13 @@ function benign(world: World, scene: Scene): { readonly label: string; readonly 
   return progress(world, scene)[0] ?? passing[0] ?? time(world)[0];
 }
 
-function verdict(world: World, scene: Scene, worlds: readonly World[], path: readonly string[]): Outcome {
-  const plan = planFor(world, scene);
+function verdict(
+  world: World,
+  { scene, plan: planned }: View,
+  worlds: readonly World[],
+  path: readonly string[],
+): Outcome {
+  const plan = planned(world);
   const stuck = (reason: string): Outcome => ({ kind: "stuck", reason, path });
   if (world.gone) {
     const left = world.regions.flatMap(({ pods, volumes }) => [...pods, ...volumes]);
@@ -67,14 +71,19 @@ function verdict(world: World, scene: Scene, worlds: readonly World[], path: rea
   if (unhappy === undefined) return { kind: "converged", worlds };
   const quorum = quorumOf(world, scene);
   const condition = plan.status.conditions.find(({ type }) => type === "QuorumAvailable");
-  if (world.chain && votingPower(world, false) < quorum && lostPower(world) > 0)
+  const total = world.chain?.current.members.reduce((sum, { power }) => sum + power, 0) ?? 0;
+  if (world.chain && total - lostPower(world) < quorum)
     return condition?.status === "True" ? stuck("no quorum, and the status does not say so") : { kind: "lost", worlds };
+  const waits = plan.decisions.flatMap((each) => (each.kind === "wait" ? [each.reason] : []));
   // A region without a free node cannot run what it should: the plan says so.
   const crowded = world.regions.some(({ pods }) => pods.some(({ state }) => state === "unscheduled"));
-  const said = plan.decisions.some(
-    (each) => each.kind === "wait" && (each.reason === "NotScheduled" || each.reason === "NoRoom"),
+  if (crowded && (waits.includes("NotScheduled") || waits.includes("NoRoom"))) return { kind: "lost", worlds };
+  // Who sleeps has to have ended: on a node that does not answer, a person must see to it.
+  const unseen = world.regions.some((region) =>
+    region.pods.some(({ deleting, node }) => deleting && nodeOf(region, node)?.state !== "up"),
   );
-  if (crowded && said) return { kind: "lost", worlds };
+  const asleep = scene.specs[world.spec]?.hibernate === true || world.deleting;
+  if (asleep && unseen && waits.includes("EndNotConfirmed")) return { kind: "lost", worlds };
   return stuck(
     `${unhappy}; waits: ${plan.decisions.map((each) => ("message" in each ? each.message : each.kind)).join(" | ")}`,
   );
@@ -89,7 +98,8 @@ export function shortOf(world: World, scene: Scene): string | undefined {
   if (spec.paused) return undefined;
   if (!world.chain) return "there is no chain";
   if (world.permit) return "the permit is held";
-  const { members, learners, parameters } = world.chain.current;
+  const { learners, parameters } = world.chain.current;
+  const members = world.chain.current.members.filter(({ managed }) => managed);
   if (world.chain.pending || world.chain.mempool.length > 0) return "the chain has work";
   if (members.length !== spec.replicas) return `${members.length} members, not ${spec.replicas}`;
   if (learners.length > 0) return "learners are left over";
@@ -98,7 +108,7 @@ export function shortOf(world: World, scene: Scene): string | undefined {
     if (held !== weight) return `region ${name} holds ${held}, not ${weight}`;
   }
   if (Object.entries(spec.parameters).some(([name, value]) => parameters[name] !== value)) return "parameters differ";
-  const total = members.reduce((sum, { power }) => sum + power, 0);
+  const total = world.chain.current.members.reduce((sum, { power }) => sum + power, 0);
   if (votingPower(world, true) !== total) return "not every member votes";
   if (pods.length !== members.length) return `${pods.length} pods for ${members.length} members`;
   if (pods.some(({ revision }) => revision !== spec.podRevision)) return "a pod is outdated";

@@ -3,14 +3,15 @@ import { execute } from "./perform.ts";
 import {
   copy,
   edit,
+  elsewhere,
   keysFor,
   type ModelRegion,
   type ModelVolume,
   nodeOf,
   now,
+  quorumOf,
   type Scene,
   tick,
-  votes,
   votingPower,
   type World,
 } from "./world.ts";
@@ -154,7 +155,7 @@ function chainProgress(world: World, scene: Scene): readonly Event[] {
       }),
     ];
   const set = execute(chain);
-  if (chain.mempool.length === 0) return [];
+  if (chain.mempool.length === 0) return epochEnds(world);
   return [
     event(world, "progress", `the chain takes up ${chain.mempool[0]?.id}`, ({ chain: next }) => {
       next?.mempool.shift();
@@ -164,16 +165,24 @@ function chainProgress(world: World, scene: Scene): readonly Event[] {
   ];
 }
 
-/** Q of the current set, by the model's own arithmetic. */
-export function quorumOf(world: World, scene: Scene): number {
-  const total = world.chain?.current.members.reduce((sum, { power }) => sum + power, 0) ?? 0;
-  const model = scene.specs[0]?.faultModel;
-  return total - Math.floor((total - 1) / (model === "Crash" ? 2 : 3));
+/** Every epoch ends after so many blocks, whatever is asked of it; here only while something waits for that. */
+function epochEnds(world: World): readonly Event[] {
+  if (world.memory?.refused?.epoch !== world.chain?.current.epoch) return [];
+  return [
+    event(world, "progress", "the epoch ends", ({ chain }) => {
+      if (chain) chain.pending = { ...chain.current, epoch: chain.current.epoch + 1 };
+      return undefined;
+    }),
+  ];
 }
 
 /** Ends of faults that pass. */
 export function heals(world: World): readonly Event[] {
-  return world.regions.flatMap((region, r) => [
+  const heard = event(world, "heal", "all institutions vote again", (next) => {
+    next.silent = [];
+    return undefined;
+  });
+  const inRegions = world.regions.flatMap((region, r) => [
     ...region.nodes.flatMap((node, i) => {
       const mended = (next: World) => edit(next, r).nodes[i];
       const back = event(
@@ -197,11 +206,12 @@ export function heals(world: World): readonly Event[] {
       ];
     }),
     ...region.pods.flatMap((pod, i) =>
-      pod.state === "running" && !pod.healthy && region.processes.some(({ podUid }) => podUid === pod.uid)
+      pod.state === "running" &&
+      (!pod.healthy || pod.wedged) &&
+      region.processes.some(({ podUid }) => podUid === pod.uid)
         ? [
             event(world, "heal", `${pod.name} is ready again`, (next) => {
-              const its = edit(next, r).pods[i];
-              if (its) its.healthy = true;
+              Object.assign(edit(next, r).pods[i] ?? {}, { healthy: true, wedged: false });
               return undefined;
             }),
           ]
@@ -216,6 +226,7 @@ export function heals(world: World): readonly Event[] {
         ]
       : []),
   ]);
+  return world.silent.length > 0 ? [...inRegions, heard] : inRegions;
 }
 
 /** What is recent becomes old. */
@@ -261,7 +272,11 @@ function faults(world: World): readonly Event[] {
     for (const [i, pod] of region.pods.entries()) {
       if (pod.state !== "running" || nodeOf(region, pod.node)?.state !== "up") continue;
       if (pod.healthy)
-        add(`${pod.name} is unready`, (next) => Object.assign(its(next).pods[i] ?? {}, { healthy: false }));
+        add(`${pod.name} is unready`, (next) =>
+          Object.assign(its(next).pods[i] ?? {}, { healthy: false, wedged: false }),
+        );
+      if (pod.healthy && !pod.wedged)
+        add(`${pod.name} is wedged`, (next) => Object.assign(its(next).pods[i] ?? {}, { wedged: true }));
       add(`${pod.name} dies`, (next) => end(its(next), i));
       if (!pod.deleting)
         add(`${pod.name} is force-deleted`, (next) => Object.assign(its(next).pods[i] ?? {}, { deleting: true }));
@@ -281,9 +296,18 @@ function faults(world: World): readonly Event[] {
             Object.assign(its(next).nodes[i] ?? {}, { cordoned: true, drained }),
           );
     }
-    for (const { name, deleting } of region.volumes)
-      if (!deleting) add(`volume ${name} is lost`, (next) => dropVolume(its(next), name));
+    for (const [i, { name, deleting, verdict, key }] of region.volumes.entries()) {
+      if (deleting) continue;
+      add(`volume ${name} is lost`, (next) => dropVolume(its(next), name));
+      if (verdict !== "good" || region.processes.every((process) => process.key !== key)) continue;
+      for (const worse of ["quarantined", "retired"] as const)
+        add(`${name} says that it is ${worse}`, (next) =>
+          Object.assign(its(next).volumes[i] ?? {}, { verdict: worse }),
+        );
+    }
   }
+  for (const { id } of elsewhere(world))
+    add(`${id} is silent`, (next) => Object.assign(next, { silent: [...next.silent, id] }));
   const { chain } = world;
   const [transaction] = chain?.mempool ?? [];
   if (transaction) {
@@ -292,6 +316,10 @@ function faults(world: World): readonly Event[] {
       next.chain?.mempool.shift();
       if (transaction.epoch === chain?.current.epoch) next.chain?.refused.push(transaction.id);
     });
+    if (!chain?.pending)
+      add("the epoch ends without it", ({ chain: its }) => {
+        if (its) its.pending = { ...its.current, epoch: its.current.epoch + 1 };
+      });
   }
   return found;
 }
@@ -315,14 +343,23 @@ function changes(world: World, scene: Scene): readonly Event[] {
   return scene.deletes ? [...found, deleted] : found;
 }
 
-/** Keys of members that cannot come back: their volume is gone. */
+/** Power of members that cannot vote again while nodes stay as they are: volume gone, node down, or no node to start on. */
 export function lostPower(world: World): number {
   const { chain } = world;
   if (!chain) return 0;
-  const alive = world.regions.flatMap((region) =>
-    region.processes.filter((process) => votes(world, region, process)).map(({ key }) => key),
+  const able = world.regions.flatMap((region) =>
+    region.volumes
+      .filter((volume) => !volume.deleting && volume.verdict === "good" && mayRun(region, volume))
+      .map(({ key }) => key),
   );
   return chain.current.members
-    .filter(({ blsKey }) => !alive.includes(blsKey))
+    .filter(({ blsKey, managed }) => managed && !able.includes(blsKey))
     .reduce((sum, { power }) => sum + power, 0);
+}
+
+function mayRun(region: ModelRegion, { name }: ModelVolume): boolean {
+  const pod = region.pods.find((each) => each.name === name);
+  const node = pod && nodeOf(region, pod.node);
+  if (node && pod?.state === "running") return node.state === "up" || node.state === "hidden";
+  return freeNode(region) !== undefined;
 }

@@ -1,9 +1,11 @@
 /** Walks through every world that a scene can reach within its bounds, and checks each. */
-import { createHash } from "node:crypto";
+
+import type { Plan } from "../plan.ts";
 import { converge, type Outcome } from "./converge.ts";
 import { type Bounds, type Event, events } from "./events.ts";
-import { perFirst, planFor } from "./operator.ts";
-import { canonical, type Scene, type World } from "./world.ts";
+import { perFirst } from "./operator.ts";
+import { type View, viewOf } from "./view.ts";
+import type { Scene, World } from "./world.ts";
 
 export interface Finding {
   readonly rule: string;
@@ -42,8 +44,8 @@ interface Open {
 
 /** Depth first: what is open stays short. Worlds are kept as hashes of their canonical form. */
 export function explore(scene: Scene, start: World, options: ExploreOptions): Result {
-  const weights = new Map(scene.specs[0]?.regions.map(({ name, weight }) => [name, weight]));
-  const key = (world: World) => createHash("sha1").update(canonical(world, weights)).digest("base64");
+  const view = viewOf(scene);
+  const { key } = view;
   const seen = new Set<string>([key(start)]);
   const converged = new Set<string>();
   const reasons = new Set<string>();
@@ -66,9 +68,7 @@ export function explore(scene: Scene, start: World, options: ExploreOptions): Re
     const fail = (rule: string, detail: string, more: readonly string[]) =>
       result({ rule, detail, path: [...lineOf(entry.path), ...more] }, false);
 
-    const outcome: Outcome = options.safetyOnly
-      ? { kind: "converged", worlds: [] }
-      : converge(world, scene, key, converged);
+    const outcome: Outcome = options.safetyOnly ? { kind: "converged", worlds: [] } : converge(world, view, converged);
     if (outcome.kind === "stuck" || outcome.kind === "restless")
       return fail(
         outcome.kind === "stuck" ? "every state converges" : "no action repeated for ever",
@@ -78,7 +78,7 @@ export function explore(scene: Scene, start: World, options: ExploreOptions): Re
     if (outcome.kind === "lost") lost += 1;
     if (outcome.kind === "converged") for (const each of outcome.worlds) converged.add(key(each));
 
-    for (const { label, next, breach } of successors(world, scene, options, reasons)) {
+    for (const { label, next, breach } of successors(world, view, options, reasons)) {
       transitions += 1;
       if (breach) return fail(ruleOf(breach), breach, [label]);
       const name = key(next);
@@ -113,9 +113,10 @@ interface Successor {
  * The operator's plan up to each of its actions, every event; and, after each event, the plan made before it: a stale
  * cache, or an operator that was replaced while it acted.
  */
-function* successors(world: World, scene: Scene, bounds: Bounds, reasons: Set<string>): Generator<Successor> {
+function* successors(world: World, view: View, bounds: Bounds, reasons: Set<string>): Generator<Successor> {
   if (world.gone) return;
-  const plan = planFor(world, scene);
+  const { scene } = view;
+  const plan = view.plan(world);
   for (const each of plan.decisions)
     reasons.add(
       `${each.topic} ${each.kind === "act" ? each.action.reason : each.kind === "remember" ? "remember" : each.reason}`,
@@ -134,13 +135,7 @@ function* successors(world: World, scene: Scene, bounds: Bounds, reasons: Set<st
 
 const isSurprise = ({ kind }: Event) => kind === "fault" || kind === "change";
 
-function stale(
-  world: World,
-  after: string,
-  plan: ReturnType<typeof planFor>,
-  scene: Scene,
-  lenient: boolean,
-): Successor {
+function stale(world: World, after: string, plan: Plan, scene: Scene, lenient: boolean): Successor {
   const { label, next, breach } = perFirst(world, plan, plan.actions.length, scene, lenient);
   return { label: `${after}; from before it ${label}`, next, breach };
 }

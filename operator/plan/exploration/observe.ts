@@ -1,24 +1,29 @@
 /** The model's observer: what the planner is shown of a world. */
-import type { Node, Pod, Report, Snapshot, Volume } from "../snapshot.ts";
+import type { Node, Pod, Report, SetMember, Snapshot, Volume } from "../snapshot.ts";
 import {
+  elsewhere,
   keysFor,
   type ModelPod,
   type ModelProcess,
   type ModelRegion,
+  type ModelVolume,
   nodeOf,
   now,
+  quorumOf,
   type Scene,
   votes,
+  votingPower,
   type World,
 } from "./world.ts";
 
 /** resourceVersions are contents here: equal content, equal version. */
 export const versionOf = (value: unknown): string => (value === undefined ? "" : JSON.stringify(value));
 
-export const podVersion = ({ uid, state, healthy, deleting }: ModelPod) => `${uid} ${state} ${healthy} ${deleting}`;
+export const podVersion = ({ uid, state, healthy, wedged, deleting }: ModelPod) =>
+  `${uid} ${state} ${healthy && !wedged} ${deleting}`;
 
 export function observe(world: World, scene: Scene): Snapshot {
-  const region = world.regions.map((each) => observeRegion(world, each));
+  const region = world.regions.map(observeRegion);
   return {
     swarm: { generation: world.generation, deleting: world.deleting, finalizer: world.finalizer },
     memory: world.memory,
@@ -26,31 +31,36 @@ export function observe(world: World, scene: Scene): Snapshot {
     pods: region.flatMap(({ pods }) => pods),
     volumes: region.flatMap(({ volumes }) => volumes),
     services: world.services,
-    secrets: scene.specs[world.spec]?.secrets ?? [],
     budgets: region.flatMap(({ budgets }) => budgets),
-    nodes: region.flatMap(({ nodes }) => nodes),
+    nodes: scene.namespaced ? undefined : region.flatMap(({ nodes }) => nodes),
     genesis: world.chain && { set: world.chain.genesis },
     permit: world.permit && { ...world.permit, version: versionOf(world.permit) },
     permitVersion: versionOf(world.permit),
-    reports: reportsOf(world),
+    reports: reportsOf(world, scene),
   };
 }
 
-function observeRegion(world: World, region: ModelRegion) {
-  return {
-    pods: region.pods.map(({ healthy, node, ...pod }): Pod => {
+type Objects = Pick<Snapshot, "pods" | "volumes" | "budgets"> & { readonly nodes: readonly Node[] };
+const observed = new WeakMap<ModelRegion, Objects>();
+
+/** Regions are shared between worlds and never changed once they are in one. */
+function observeRegion(region: ModelRegion): Objects {
+  const known = observed.get(region);
+  if (known) return known;
+  const objects: Objects = {
+    pods: region.pods.map((model): Pod => {
+      const { healthy, wedged, node, ...pod } = model;
       const up = nodeOf(region, node)?.state === "up";
-      const version = podVersion({ ...pod, healthy, node });
       return {
-        version,
+        version: podVersion(model),
         ...pod,
         node: node === "" ? undefined : node,
         nodeLost: !up && node !== "",
-        ready: pod.state === "running" && healthy && up,
+        ready: pod.state === "running" && healthy && !wedged && up,
       };
     }),
     volumes: region.volumes.map(
-      ({ recorded, key, genesis: _, synced: __, pods: ___, ...volume }): Volume => ({
+      ({ recorded, key, genesis: _, synced: __, verdict: ___, pods: ____, ...volume }): Volume => ({
         ...volume,
         keys: recorded ? keysFor(key) : undefined,
         state: "present",
@@ -68,24 +78,60 @@ function observeRegion(world: World, region: ModelRegion) {
         cordoned,
       }),
     ),
-    world,
   };
+  observed.set(region, objects);
+  return objects;
 }
 
-function reportsOf(world: World): readonly Report[] {
+function reportsOf(world: World, scene: Scene): readonly Report[] {
   const voters = world.regions.flatMap((region) =>
     region.processes.filter((process) => votes(world, region, process)).map(({ key }) => key),
   );
   const members = world.chain?.current.members ?? [];
-  const heard = members.filter(({ blsKey }) => voters.includes(blsKey)).map(({ id }) => id);
-  return world.regions.flatMap((region) =>
+  const others = elsewhere(world);
+  // Without a quorum views stand still, and who voted in the last ones goes on being shown.
+  const stands = world.chain !== undefined && votingPower(world, false) < quorumOf(world, scene);
+  const heard = members
+    .filter((each) => stands || voters.includes(each.blsKey) || others.includes(each))
+    .map(({ id }) => id);
+  const own = world.regions.flatMap((region) =>
     region.processes.flatMap((process) => {
       const pod = region.pods.find(({ uid }) => uid === process.podUid);
       const answers =
-        pod?.healthy && nodeOf(region, process.node)?.state === "up" && !region.mute.includes(process.identity);
+        pod?.healthy &&
+        !pod.wedged &&
+        nodeOf(region, process.node)?.state === "up" &&
+        !region.mute.includes(process.identity);
       return answers ? [reportOf(world, region, process, heard)] : [];
     }),
   );
+  return [...own, ...others.map((member) => reportFromElsewhere(world, member, heard))];
+}
+
+function roleOf(volume: ModelVolume | undefined, member: boolean): Report["role"] {
+  if (!volume) return "retired";
+  if (volume.verdict !== "good") return volume.verdict;
+  if (!volume.genesis) return "waiting";
+  return member ? "validator" : "learner";
+}
+
+function reportFromElsewhere({ chain }: World, { id, blsKey, peerKey }: SetMember, heard: readonly string[]): Report {
+  const { current, pending } = chain ?? {};
+  return {
+    identity: id,
+    podUid: "",
+    observedAt: now,
+    keys: { kind: "verified", value: { blsKey, peerKey, proofOfPossession: "" } },
+    role: "validator",
+    voting: true,
+    epoch: current?.epoch ?? 0,
+    view: 1,
+    height: { kind: "verified", value: 1_000 },
+    root: { kind: "absent" },
+    sets: current ? { kind: "verified", value: { current, pending } } : { kind: "absent" },
+    heard,
+    outcomes: { kind: "absent" },
+  };
 }
 
 function reportOf(world: World, region: ModelRegion, process: ModelProcess, heard: readonly string[]): Report {
@@ -100,7 +146,7 @@ function reportOf(world: World, region: ModelRegion, process: ModelProcess, hear
     podUid: process.podUid,
     observedAt: now,
     keys: { kind: "verified", value: keysFor(process.key) },
-    role: !volume ? "retired" : !volume.genesis ? "waiting" : member ? "validator" : "learner",
+    role: roleOf(volume, member === true),
     voting,
     epoch: follows ? chain.current.epoch : 0,
     view: 1,
@@ -109,7 +155,7 @@ function reportOf(world: World, region: ModelRegion, process: ModelProcess, hear
     sets: follows
       ? { kind: "verified", value: { current: chain.current, pending: chain.pending } }
       : { kind: "absent" },
-    heard: heard.filter((id) => voting || !member || id !== ""),
+    heard,
     outcomes:
       follows && chain.refused.length > 0
         ? {

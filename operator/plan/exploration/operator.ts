@@ -1,10 +1,10 @@
 /** The operator in the model: observes, plans with the shipped planner, performs; and may stop after any action. */
+import type { Action } from "../actions.ts";
 import { type Plan, plan } from "../plan.ts";
 import type { Memory } from "../snapshot.ts";
-import { quorumOf } from "./events.ts";
 import { observe } from "./observe.ts";
 import { perform } from "./perform.ts";
-import { copy, now, type Scene, votingPower, type World } from "./world.ts";
+import { copy, now, quorumOf, type Scene, votingPower, type World } from "./world.ts";
 
 export interface Act {
   readonly label: string;
@@ -42,7 +42,7 @@ export function perFirst(world: World, { actions, status }: Plan, count: number,
     const after = votingPower(next, true);
     const quorum = quorumOf(next, scene);
     const excused = lenient || world.deleting || scene.specs[world.spec]?.hibernate === true;
-    if (after < before && after < quorum && !excused)
+    if (after < before && after < quorum && !excused && !isBlindFix(world, action, scene))
       breach ??= `${action.kind} left ${after} of the ${quorum} power that a quorum needs`;
     if (action.kind === "submit-governance" && !again) breach ??= weakens(next, action.transaction.id, scene, lenient);
     if (next.regions.flatMap(({ budgets }) => budgets).filter(({ open }) => open).length > 1)
@@ -50,6 +50,19 @@ export function perFirst(world: World, { actions, status }: Plan, count: number,
   }
   const label = `operator: ${["status", ...actions.slice(0, performed).map(({ kind, ...rest }) => `${kind} ${"identity" in rest ? rest.identity : ""}`.trim())].join(", ")}`;
   return { label, next, breach, changed: performed > 0 || !sameMemory(world.memory, status.memory) };
+}
+
+/**
+ * The restart of a pod that is unready and silent, while too few report to show that it votes all the same. Its
+ * kubelet's liveness probe would end it as well.
+ */
+function isBlindFix(world: World, action: Action, scene: Scene): boolean {
+  if (action.kind !== "delete-pod" || action.version === undefined) return false;
+  const members = world.chain?.current.members ?? [];
+  const reporting = observe(world, scene)
+    .reports.filter(({ role }) => role === "validator")
+    .flatMap(({ keys }) => members.filter(({ blsKey }) => keys.kind === "verified" && keys.value.blsKey === blsKey));
+  return reporting.reduce((sum, { power }) => sum + power, 0) < quorumOf(world, scene);
 }
 
 /** The set that a transaction makes must have a quorum among those that vote now and stay. */

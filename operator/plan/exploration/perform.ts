@@ -76,7 +76,15 @@ function performOnIdentity(world: World, action: OnIdentity): Performed {
       if (volume) return refused;
       const { identity, seat, generation } = action;
       const uid = `${identity} v${region.keyed.length % 3}`;
-      const fresh = { recorded: false, key: "", genesis: false, synced: false, deleting: false, pods: 0 };
+      const fresh = {
+        recorded: false,
+        key: "",
+        genesis: false,
+        synced: false,
+        verdict: "good" as const,
+        deleting: false,
+        pods: 0,
+      };
       region.volumes.push({ name: identity, seat, generation, uid, ...fresh });
       region.volumes.sort((a, b) => (a.name < b.name ? -1 : 1));
       return did;
@@ -99,7 +107,7 @@ function performOnIdentity(world: World, action: OnIdentity): Performed {
       const { identity, seat, generation, revision } = action;
       const uid = `${identity} p${volume.pods}`;
       volume.pods = (volume.pods + 1) % 4;
-      const fresh = { node: "", state: "unscheduled" as const, healthy: true, deleting: false };
+      const fresh = { node: "", state: "unscheduled" as const, healthy: true, wedged: false, deleting: false };
       region.pods.push({ name: identity, seat, generation, uid, revision, ...fresh });
       region.pods.sort((a, b) => (a.name < b.name ? -1 : 1));
       return did;

@@ -2,7 +2,7 @@
 import type { Desired } from "../desired.ts";
 import { progress } from "./events.ts";
 import { perFirst, planFor, sameMemory } from "./operator.ts";
-import { emptyWorld, type Scene, type World } from "./world.ts";
+import { emptyWorld, keysFor, type Scene, type World } from "./world.ts";
 
 /** A spec over regions `r0`, `r1`, … of these weights. */
 export function specOf(weights: readonly number[], replicas: number, change: Partial<Desired> = {}): Desired {
@@ -20,7 +20,6 @@ export function specOf(weights: readonly number[], replicas: number, change: Par
     retainPolicy: "Delete",
     paused: false,
     hibernate: false,
-    secrets: [],
     identityTimeout: 300_000,
     ...change,
   };
@@ -32,21 +31,33 @@ const equal = (regions: number, weight: number) => Array.from({ length: regions 
 export function scenesOf(seats: number): readonly Scene[] {
   const weights = equal(4, 2);
   const base = specOf(weights, seats);
-  const scene = (name: string, specs: readonly Desired[], deletes = false): Scene => ({
+  const scene = (name: string, specs: readonly Desired[], more: Partial<Scene> = {}): Scene => ({
     name,
     specs,
     nodes: 2,
-    deletes,
+    deletes: false,
+    namespaced: false,
+    ...more,
   });
+  const bank = { id: "bank-1", power: 2, region: "bank", zones: [], ...keysFor("key bank-1") };
+  const three = specOf(equal(3, 2), seats - 1, { members: [bank] });
   return [
     scene("repair", [base]),
     scene("rollout", [base, { ...base, podRevision: "b" }]),
     scene("scale", [base, { ...base, replicas: seats + 1 }]),
+    scene("parameters and sleep", [base, { ...base, parameters: { epochBlocks: 200 } }, { ...base, hibernate: true }], {
+      deletes: true,
+    }),
     scene(
-      "parameters and sleep",
-      [base, { ...base, parameters: { epochBlocks: 200 } }, { ...base, hibernate: true }],
-      true,
+      "paused, and deleted with volumes kept",
+      [
+        { ...base, retainPolicy: "Retain" },
+        { ...base, retainPolicy: "Retain", podRevision: "b", paused: true },
+      ],
+      { deletes: true },
     ),
+    scene("one namespace", [base, { ...base, podRevision: "b" }], { namespaced: true }),
+    scene("consortium", [three, { ...three, podRevision: "b" }, { ...three, members: [{ ...bank, power: 1 }] }]),
     scene("weights and regions", [
       specOf(equal(4, 4), seats),
       specOf([5, 4, 4, 4], seats, { requiredRegions: { r0: 4, r1: 1 } }),

@@ -1,11 +1,11 @@
 /** Random walks beyond the exhaustive bounds: faults keep coming as others pass, specs keep changing, caches lag further. */
-import { createHash } from "node:crypto";
 import type { Plan } from "../plan.ts";
 import { converge } from "./converge.ts";
 import { events } from "./events.ts";
 import { type Finding, ruleOf } from "./explore.ts";
-import { perFirst, planFor } from "./operator.ts";
-import { canonical, type Scene, type World } from "./world.ts";
+import { perFirst } from "./operator.ts";
+import type { View } from "./view.ts";
+import type { World } from "./world.ts";
 
 export interface WalkResult {
   readonly steps: number;
@@ -24,22 +24,21 @@ export function random(seed: number): () => number {
 }
 
 /** Faults at work in a world. */
-function outstanding(world: World): number {
-  return world.regions.reduce(
+function outstanding({ regions, silent }: World): number {
+  return regions.reduce(
     (sum, { nodes, pods, mute }) =>
       sum +
       nodes.filter(({ state, cordoned }) => state !== "up" || cordoned).length +
       pods.filter(({ healthy }) => !healthy).length +
       mute.length,
-    0,
+    silent.length,
   );
 }
 
-export function walk(scene: Scene, start: World, seed: number, length: number): WalkResult {
+export function walk(view: View, start: World, seed: number, length: number): WalkResult {
   const chance = random(seed);
   const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(chance() * list.length)];
-  const weights = new Map(scene.specs[0]?.regions.map(({ name, weight }) => [name, weight]));
-  const key = (world: World) => createHash("sha1").update(canonical(world, weights)).digest("base64");
+  const { scene } = view;
   const path: string[] = [];
   let world = start;
   /** Plans made for earlier worlds, while only the cluster moved since: `surprised` once something failed or changed. */
@@ -58,7 +57,7 @@ export function walk(scene: Scene, start: World, seed: number, length: number): 
     let breach: string | undefined;
     if (operates) {
       const late = chance() < 0.2 ? pick(plans) : undefined;
-      const plan = late?.plan ?? planFor(world, scene);
+      const plan = late?.plan ?? view.plan(world);
       const count = chance() < 0.2 ? Math.floor(chance() * (plan.actions.length + 1)) : plan.actions.length;
       const act = perFirst(world, plan, count, scene, late?.surprised === true);
       path.push(late ? `late ${act.label}` : act.label);
@@ -67,16 +66,15 @@ export function walk(scene: Scene, start: World, seed: number, length: number): 
       // Its own writes an operator always sees: older plans end here.
       plans = [];
     } else {
-      plans.push({ plan: planFor(world, scene), surprised: false });
-      if (event.kind === "fault" || event.kind === "change" || event.kind === "heal")
-        for (const each of plans) each.surprised = true;
+      plans.push({ plan: view.plan(world), surprised: false });
+      if (event.kind === "fault" || event.kind === "change") for (const each of plans) each.surprised = true;
       path.push(event.label);
       breach = event.breach;
       world = { ...event.next, faults: 0, changes: 0 };
     }
     if (breach) return { steps: step, finding: { rule: ruleOf(breach), detail: breach, path } };
   }
-  const outcome = converge(world, scene, key, new Set());
+  const outcome = converge(world, view, new Set());
   if (outcome.kind === "stuck" || outcome.kind === "restless") {
     const rule = outcome.kind === "stuck" ? "every state converges" : "no action repeated for ever";
     return { steps: length, finding: { rule, detail: outcome.reason, path: [...path, ...outcome.path] } };

@@ -2,8 +2,8 @@
  * A model of the world the planner acts on: objects, processes, nodes, chain. Small, exact about what may go wrong, and
  * independent of the planner's own reasoning. Time is one constant moment; what is stored of the past is recent or old.
  */
-import type { Desired } from "../desired.ts";
-import type { Memory, Permit, PublicKeys, ValidatorSet } from "../snapshot.ts";
+import { type Desired, seatsOf } from "../desired.ts";
+import type { Memory, Permit, PublicKeys, SetMember, ValidatorSet } from "../snapshot.ts";
 import type { Transaction } from "../transactions.ts";
 
 /** The moment every snapshot is taken, ms. */
@@ -21,6 +21,8 @@ export interface ModelPod {
   state: "unscheduled" | "running" | "ended";
   /** False: it runs and neither is ready nor votes. */
   healthy: boolean;
+  /** It goes on voting, and answers neither its kubelet's probe nor the operator. */
+  wedged: boolean;
   deleting: boolean;
 }
 
@@ -36,6 +38,8 @@ export interface ModelVolume {
   genesis: boolean;
   /** Has followed the chain to its end. */
   synced: boolean;
+  /** What its process says of it: the state differs from the certified one, or the record is older than its boot marker. */
+  verdict: "good" | "quarantined" | "retired";
   deleting: boolean;
   /** Pods made for it so far, modulo 4: names the next uid. */
   pods: number;
@@ -88,6 +92,8 @@ export interface World {
   regions: ModelRegion[];
   chain: ModelChain | undefined;
   permit: Omit<Permit, "version"> | undefined;
+  /** Members run elsewhere that do not vote now. */
+  silent: string[];
 }
 
 export interface ModelChain {
@@ -108,6 +114,8 @@ export interface Scene {
   readonly nodes: number;
   /** Deleting the object counts as a change of spec. */
   readonly deletes: boolean;
+  /** The operator may not list nodes: it serves one namespace. */
+  readonly namespaced: boolean;
 }
 
 export function emptyWorld(scene: Scene): World {
@@ -140,6 +148,7 @@ export function emptyWorld(scene: Scene): World {
     })),
     chain: undefined,
     permit: undefined,
+    silent: [],
   };
 }
 
@@ -196,16 +205,20 @@ export function votes(world: World, region: ModelRegion, process: ModelProcess):
   const node = nodeOf(region, process.node);
   if (node?.state === "cut" || node?.state === "dead") return false;
   const volume = region.volumes.find(({ name, key }) => name === process.identity && key === process.key);
-  if (!volume?.synced) return false;
+  if (!volume?.synced || volume.verdict !== "good") return false;
   const pod = region.pods.find(({ uid }) => uid === process.podUid);
   return pod === undefined || pod.healthy;
 }
+
+/** Members run elsewhere that vote. */
+export const elsewhere = ({ chain, silent }: World): readonly SetMember[] =>
+  chain?.current.members.filter(({ managed, id }) => !managed && !silent.includes(id)) ?? [];
 
 /** Power that votes; `staying`: without what the operator has sent away or opened the budget of. */
 export function votingPower(world: World, staying: boolean): number {
   const { chain } = world;
   if (!chain) return 0;
-  let sum = 0;
+  let sum = elsewhere(world).reduce((total, { power }) => total + power, 0);
   for (const region of world.regions)
     for (const process of region.processes) {
       if (!votes(world, region, process)) continue;
@@ -217,11 +230,29 @@ export function votingPower(world: World, staying: boolean): number {
   return sum;
 }
 
+/** What each spec asks of a region: worlds are merged over regions of which all specs ask the same. */
+export function rolesOf({ specs }: Scene): ReadonlyMap<string, string> {
+  const names = new Set(specs.flatMap(({ regions }) => regions.map(({ name }) => name)));
+  const role = (name: string) =>
+    specs.map(({ regions, replicas, requiredRegions }) => {
+      const at = regions.findIndex((region) => region.name === name);
+      return at < 0 ? [] : [regions[at]?.weight, seatsOf(at, replicas, regions.length), requiredRegions[name]];
+    });
+  return new Map([...names].map((name) => [name, JSON.stringify(role(name))]));
+}
+
+/** Q of the current set, by the model's own arithmetic. */
+export function quorumOf(world: World, scene: Scene): number {
+  const total = world.chain?.current.members.reduce((sum, { power }) => sum + power, 0) ?? 0;
+  const model = scene.specs[0]?.faultModel;
+  return total - Math.floor((total - 1) / (model === "Crash" ? 2 : 3));
+}
+
 /**
  * The world as a string, the same for worlds that differ only in which of several equal regions is which: regions are
  * sorted by what is in them and what points at them, then renamed by their place.
  */
-export function canonical(world: World, weights: ReadonlyMap<string, number>): string {
+export function canonical(world: World, roles: ReadonlyMap<string, string>): string {
   const { regions, chain, memory, permit, ...rest } = world;
   const { seats = [], lost = [], ...remembered } = memory ?? {};
   const global = JSON.stringify([
@@ -239,7 +270,7 @@ export function canonical(world: World, weights: ReadonlyMap<string, number>): s
       chain && [chain.genesis, chain.current, chain.pending].map((set) => set && shareOf(set, region.name)),
     ]).replaceAll(region.name, "*");
     const seen = mentioned.map((name) => (name === region.name ? "*" : "r")).join("");
-    return { name: region.name, text: `${weights.get(region.name)} ${textOf(region)} ${its} ${seen}` };
+    return { name: region.name, text: `${roles.get(region.name)} ${textOf(region)} ${its} ${seen}` };
   });
   signed.sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
   const names = new Map(signed.map(({ name }, i) => [name, `q${i}`]));

@@ -62,6 +62,16 @@ export const mutants: readonly PlannerMutant[] = [
     violates: ["power within the budget"],
   },
   {
+    name: "kubelet believed",
+    breaks: "an unready pod counts as broken though its peers hear it vote",
+    edits: [plan("rollout.ts", "report?.voting !== true && !heard;", "report?.voting !== true;")],
+    scene: "rollout",
+    faults: 1,
+    changes: 1,
+    safety: true,
+    violates: ["power within the budget"],
+  },
+  {
     name: "permit forgotten",
     breaks: "a permit that stands does not keep others from being taken up",
     edits: [

@@ -1,9 +1,10 @@
 /** `npm run explore -- --mutants`: each mutant is patched into a copy of the planner and has to be caught there; an unmutated copy has to hold. */
-import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { patch } from "../../../../validator/simulator/mutants/patch.ts";
+import { type ChildResult, onEveryCore, runChild } from "../child.ts";
+import type { Part } from "../part.ts";
 import { mutants, type PlannerMutant } from "./mutants.ts";
 
 const root = join(import.meta.dirname, "../../../..");
@@ -12,10 +13,12 @@ const maxStates = 20_000;
 const walks = 400;
 
 type Case = Pick<PlannerMutant, "scene" | "faults" | "changes" | "safety">;
-interface Verdict {
-  readonly kind: "held" | "violated" | "crashed";
-  readonly rule?: string;
-  readonly detail?: string;
+interface Job extends Case {
+  readonly title: string;
+  /** The folder with its copy of the source. */
+  readonly folder: string;
+  /** Undefined: an unmutated control, which has to hold. */
+  readonly mutant: PlannerMutant | undefined;
 }
 
 /** Runs everything, or one mutant by its name, and prints the table. True when every mutant was caught and every control held. */
@@ -25,15 +28,17 @@ export async function runMutants(only: string | undefined): Promise<boolean> {
   let count = 0;
   const row = (passed: boolean, name: string, text: string) => {
     count += 1;
-    console.log(`${passed ? "ok  " : "FAIL"}  ${name.padEnd(32)}  ${text}`);
+    console.log(`${passed ? "ok  " : "FAIL"}  ${name.padEnd(40)}  ${text}`);
     if (!passed) failures.push(name);
   };
   try {
     const control = copySource(folder, "control");
-    for (const each of only === undefined ? controls() : []) {
-      const verdict = run(control, each);
-      row(verdict.kind === "held", `control ${each.scene} ${each.faults} ${each.changes}`, text(verdict));
-    }
+    const jobs: Job[] = (only === undefined ? controls() : []).map((each) => ({
+      ...each,
+      title: `control ${each.scene} ${each.faults} ${each.changes}`,
+      folder: control,
+      mutant: undefined,
+    }));
     for (const mutant of mutants.filter(({ name }) => only === undefined || name === only)) {
       const patched = patch(mutant.edits, (file) => readFileSync(join(control, file), "utf8"));
       if (patched.kind === "stale") {
@@ -42,10 +47,18 @@ export async function runMutants(only: string | undefined): Promise<boolean> {
       }
       const copy = copySource(folder, mutant.name.replaceAll(" ", "-"));
       for (const [file, content] of patched.files) writeFileSync(join(copy, file), content);
-      const verdict = run(copy, mutant);
-      row(verdict.kind === "violated" && mutant.violates.includes(verdict.rule ?? ""), mutant.name, text(verdict));
-      rmSync(copy, { recursive: true });
+      jobs.push({ ...mutant, title: mutant.name, folder: copy, mutant });
     }
+    await onEveryCore(
+      jobs,
+      (job) => runChild(job.folder, partOf(job)),
+      ({ title, mutant }, result) => {
+        const expected = mutant
+          ? result.kind === "violated" && mutant.violates.includes(result.finding?.rule ?? "")
+          : result.kind === "held";
+        row(expected, title, text(result));
+      },
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -53,35 +66,42 @@ export async function runMutants(only: string | undefined): Promise<boolean> {
   return count > 0 && failures.length === 0;
 }
 
-const text = ({ kind, rule, detail }: Verdict) =>
-  kind === "violated" ? `"${rule}" broken: ${detail?.slice(0, 120)}` : `${kind} ${detail ?? ""}`;
+function text(result: ChildResult): string {
+  if (result.kind === "crashed") return `crashed: ${result.reason}`;
+  const { finding, states } = result;
+  return finding ? `"${finding.rule}" broken: ${finding.detail.slice(0, 120)}` : `held in ${states} states`;
+}
 
 /** Each case of the mutants once. */
 function controls(): readonly Case[] {
-  return [...new Map(mutants.map((each) => [`${each.scene} ${each.faults} ${each.changes}`, each])).values()];
+  return [...new Map(mutants.map((each) => [`${each.scene} ${each.faults} ${each.changes}`, each])).values()].map(
+    (each) => ({ ...each, safety: false }),
+  );
 }
 
 function copySource(folder: string, name: string): string {
   const copy = join(folder, name);
-  for (const part of ["operator/plan", "validator/consensus", "validator/simulator/mutants/patch.ts", "package.json"])
+  for (const part of [
+    "operator/plan",
+    "operator/api",
+    "validator/consensus",
+    "validator/simulator/mutants/patch.ts",
+    "package.json",
+  ])
     cpSync(join(root, part), join(copy, part), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   return copy;
 }
 
-function run(folder: string, { scene, faults, changes, safety }: Case): Verdict {
-  const script = join(folder, "operator/plan/exploration/main.ts");
-  const bounds = ["--faults", faults, "--changes", changes, "--max-states", maxStates, "--walks", walks].map(String);
-  const { stdout, stderr } = spawnSync(
-    process.execPath,
-    [script, "--json", ...(safety ? ["--safety"] : []), "--scene", scene, ...bounds],
-    {
-      cwd: folder,
-      encoding: "utf8",
-      timeout: 600_000,
-      maxBuffer: 64 * 1024 * 1024,
-    },
-  );
-  const last = stdout.trimEnd().split("\n").at(-1) ?? "";
-  return last.startsWith("{") ? (JSON.parse(last) as Verdict) : { kind: "crashed", detail: stderr.slice(-600) };
-}
+const partOf = ({ scene, faults, changes, safety = false }: Case): Part => ({
+  scene,
+  seats: 4,
+  start: "running",
+  faults,
+  changes,
+  maxStates,
+  walks,
+  length: 120,
+  seed: 1,
+  safety,
+});

@@ -1,5 +1,5 @@
 /** The genesis document in the volume: checked before it is kept, kept once, never replaced. */
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { toHex } from "./codec/bytes.ts";
 import type { Digest } from "./consensus/types.ts";
 import { type Genesis, parseGenesis } from "./ledger/genesis.ts";
 import { replaceFile } from "./storage/boot-marker.ts";
@@ -33,7 +33,7 @@ export function checkGenesis(document: Uint8Array, own: OwnSeat): GenesisCheck {
   const parsed = parseGenesis(json);
   if (parsed.kind === "refused") return { kind: "refused", reason: parsed.reasons.join("; ") };
   const { genesis, chainId } = parsed;
-  const keys = { blsKey: bytesToHex(own.blsKey), peerKey: bytesToHex(own.peerKey) };
+  const keys = { blsKey: toHex(own.blsKey), peerKey: toHex(own.peerKey) };
   for (const member of genesis.members) {
     const named = member.id === own.seat;
     const same = member.blsKey === keys.blsKey && member.peerKey === keys.peerKey;

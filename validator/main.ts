@@ -2,10 +2,12 @@
  * One validator process: reads its configuration, opens its volume, serves its ports, and runs its chain once it has
  * a genesis document. Crash-only: whatever is unforeseen is logged and ends the process; its record is durable.
  */
+
 import { readFileSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
+import { hexToBytes } from "@noble/hashes/utils.js";
 import packageJson from "../package.json" with { type: "json" };
+import { toHex } from "./codec/bytes.ts";
 import { exitCodes, helpText, parseConfig, type ValidatorConfig } from "./config.ts";
 import { blsSigner } from "./crypto/bls.ts";
 import { signChallenge } from "./crypto/challenge.ts";
@@ -147,7 +149,7 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
   const file = config.genesis === undefined ? undefined : readOrStop(config.genesis, "genesis");
   const known = document ?? file;
   if (retired !== "") return;
-  if (!known) return log("waiting-for-genesis", { blsKey: bytesToHex(own.blsKey), peerKey: bytesToHex(own.peerKey) });
+  if (!known) return log("waiting-for-genesis", { blsKey: toHex(own.blsKey), peerKey: toHex(own.peerKey) });
   if (document && file && !Buffer.from(document).equals(file))
     throw refusedGenesis(log, "the volume holds another genesis document than the file");
   const checked = checkGenesis(known, own);

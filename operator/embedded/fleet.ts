@@ -60,10 +60,15 @@ const finalExitCodes = { validator: [2, 3, 5], gateway: [78] };
 /** A process that ends this often before it is ready will not get better. */
 const startAttempts = 4;
 /**
- * How the C library keeps freed memory (docs/running-a-validator.md): batches come and go by the hundred a second, and by
- * default what they leave behind grows to twice what is in use.
+ * How validators keep freed memory (docs/running-a-validator.md): batches come and go by the hundred a second. By default
+ * what they leave behind in the C library grows to twice what is in use, and V8 reserves 100 MB for what is new.
  */
-const allocation = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072" };
+const allocation = {
+  MALLOC_ARENA_MAX: "2",
+  MALLOC_MMAP_THRESHOLD_: "131072",
+  MALLOC_TRIM_THRESHOLD_: "131072",
+  NODE_OPTIONS: `${process.env["NODE_OPTIONS"] ?? ""} --max-semi-space-size=16`.trim(),
+};
 const programs = {
   validator: join(import.meta.dirname, "../../validator/main.ts"),
   gateway: join(import.meta.dirname, "../../gateway/main.ts"),

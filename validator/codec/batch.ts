@@ -1,8 +1,8 @@
 /** Batches of payment messages, named by content (docs/formats.md). */
 import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { type Digest, digest } from "../consensus/types.ts";
-import { bytesEqual, concat, plain, viewOf } from "./bytes.ts";
+import { bytesEqual, concat, plain, toHex, viewOf } from "./bytes.ts";
 import { merkleRoot } from "./merkle.ts";
 import {
   checkMessage,
@@ -93,5 +93,5 @@ function readBatch(source: Uint8Array, read: (message: Uint8Array) => Decoded<Pa
 }
 
 function digestOf(header: Uint8Array, hashes: readonly Uint8Array[]): Digest {
-  return digest(bytesToHex(sha256(concat(header, merkleRoot(concat(...hashes))))));
+  return digest(toHex(sha256(concat(header, merkleRoot(concat(...hashes))))));
 }

@@ -1,6 +1,6 @@
 /** Blocks: the fixed header that is hashed and signed, and the body it commits to (docs/formats.md). */
 import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { utf8ToBytes } from "@noble/hashes/utils.js";
 import type {
   BatchReference,
   Block,
@@ -11,7 +11,7 @@ import type {
   Header,
 } from "../consensus/types.ts";
 import { digest, epoch, height, seatIndex, view } from "../consensus/types.ts";
-import { bytesEqual, type Reader, reader, type Writer, writer } from "./bytes.ts";
+import { bytesEqual, type Reader, reader, toHex, type Writer, writer } from "./bytes.ts";
 import { readCertificate, writeCertificate } from "./certificate.ts";
 import { type Decoded, decoded, refused } from "./result.ts";
 
@@ -167,11 +167,11 @@ function readMagic(input: Reader, magic: string): boolean {
 }
 
 export function blockHash(header: Header): Digest {
-  return digest(bytesToHex(sha256(encodeHeader(header))));
+  return digest(toHex(sha256(encodeHeader(header))));
 }
 
 function bodyHash(body: Body): Digest {
-  return digest(bytesToHex(sha256(encodeBody(body))));
+  return digest(toHex(sha256(encodeBody(body))));
 }
 
 /** Completes a header with its body's hash and the reveal, and names the block. */
@@ -199,7 +199,6 @@ export function decodeBlock({ header, body }: BlockBytes): Decoded<Block> {
   if (head.kind === "refused") return head;
   const content = decodeBody(body);
   if (content.kind === "refused") return content;
-  if (digest(bytesToHex(sha256(body))) !== head.value.bodyHash)
-    return refused("block: the header commits to another body");
-  return decoded({ hash: digest(bytesToHex(sha256(header))), header: head.value, body: content.value });
+  if (digest(toHex(sha256(body))) !== head.value.bodyHash) return refused("block: the header commits to another body");
+  return decoded({ hash: digest(toHex(sha256(header))), header: head.value, body: content.value });
 }

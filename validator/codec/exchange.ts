@@ -1,6 +1,7 @@
 /** What members ask each other on streams: values to and from `proto/validator/v1/peer.proto`, with every embedded layout checked. */
+
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
+import { hexToBytes } from "@noble/hashes/utils.js";
 import {
   BatchPushSchema,
   FetchBatchesReplySchema,
@@ -14,6 +15,7 @@ import {
 import type { Block, Certificate, Digest, Height } from "../consensus/types.ts";
 import { digest, height as toHeight } from "../consensus/types.ts";
 import { encodeBlock } from "./block.ts";
+import { toHex } from "./bytes.ts";
 import { encodeCertificate } from "./certificate.ts";
 import { decodeOptionalCertificate, decodeWireBlock } from "./peer.ts";
 import { type Decoded, decoded, refused } from "./result.ts";
@@ -181,7 +183,7 @@ export function decodeCheckpointPart(bytes: Uint8Array): Decoded<FetchCheckpoint
 }
 
 const maxNumber = BigInt(Number.MAX_SAFE_INTEGER);
-const toDigest = (bytes: Uint8Array) => digest(bytesToHex(bytes));
+const toDigest = (bytes: Uint8Array) => digest(toHex(bytes));
 
 /** The first refusal, or all values. */
 function all<T>(results: readonly Decoded<T>[]): Decoded<readonly T[]> {

@@ -1,6 +1,7 @@
 /** What members gossip: values to and from `proto/validator/v1/peer.proto`, with every embedded layout checked. */
+
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
+import { hexToBytes } from "@noble/hashes/utils.js";
 import {
   BroadcastSchema,
   type BatchAnnouncement as WireAnnouncement,
@@ -13,6 +14,7 @@ import type { Block, Broadcast, Certificate, Digest, Proposal, SeatIndex, Vote }
 import { digest, epoch, seatIndex, view } from "../consensus/types.ts";
 import { maxBatchBytes, maxBatchPayments } from "./batch.ts";
 import { decodeBlock, encodeBlock, maxGovernanceBytes, maxName } from "./block.ts";
+import { toHex } from "./bytes.ts";
 import {
   decodeCertificate,
   encodeCertificate,
@@ -133,7 +135,7 @@ function decodeAnnouncement(wire: WireAnnouncement): Decoded<BatchAnnouncement> 
     return refused("batch announcement: not its layout");
   if (payments > maxBatchPayments || bytes > maxBatchBytes)
     return refused("batch announcement: too large", "too-large");
-  return decoded({ digest: digest(bytesToHex(name)), payments, bytes, zone, holders: holders.map(seatIndex) });
+  return decoded({ digest: digest(toHex(name)), payments, bytes, zone, holders: holders.map(seatIndex) });
 }
 
 function decodeVote(wire: WireVote): Decoded<Vote> {
@@ -141,7 +143,7 @@ function decodeVote(wire: WireVote): Decoded<Vote> {
   if (!kind || wire.block.length !== 32 || wire.signature.length !== signatureLength)
     return refused("vote: not its layout");
   if (wire.epoch > maxNumber || wire.view > maxNumber) return refused("vote: number out of bounds");
-  const block = digest(bytesToHex(wire.block));
+  const block = digest(toHex(wire.block));
   if (!isBallot({ kind, block })) return refused("vote: a nullify names no block", "not-canonical");
   return decoded({
     kind,

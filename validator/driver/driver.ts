@@ -3,7 +3,7 @@
  * protocol. Everything outside comes through ports, so that the simulator runs this very code.
  */
 
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { toHex } from "../codec/bytes.ts";
 import { startEpoch } from "../consensus/step.ts";
 import type { Block, Effect, EpochConfig, Input, Parameters, SeatIndex } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
@@ -75,7 +75,7 @@ export interface Driver {
 export async function startDriver(options: DriverOptions): Promise<Driver> {
   const { clock, network, store, signers, observe } = options;
   const limits: Limits = { ...defaultLimits, ...options.limits };
-  const ownKey = bytesToHex(signers.peer.publicKey);
+  const ownKey = toHex(signers.peer.publicKey);
   let stopped = false;
   const fatal = (error: unknown) => {
     if (!stopped) options.onFatal(error);
@@ -269,7 +269,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     isAvailable: (digest) => status.isAvailable(digest),
     executed: async (institution, messageKey, hash) => {
       const found = await queries.executedMessage(institution, messageKey, hash);
-      return found && { hash: bytesToHex(found.outcome.messageHash), settled: found.outcome.settled };
+      return found && { hash: toHex(found.outcome.messageHash), settled: found.outcome.settled };
     },
     notReady: () => status.cannotAccept(),
   });

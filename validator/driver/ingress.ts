@@ -1,6 +1,6 @@
 /** What a submitted payment message must be before it enters a batch: rules in order, the first reason wins. */
 
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { toHex } from "../codec/bytes.ts";
 import { checkMessage, messageHash, type PaymentMessage } from "../codec/payment-message.ts";
 import { decodePrivatePayload, matchesMessage } from "../codec/private-payload.ts";
 import type { Digest } from "../consensus/types.ts";
@@ -51,7 +51,7 @@ export function checkSubmission(
   if (read.kind === "refused") return refuse("FF01", read.error.reason);
   const message = read.value;
   const { header } = message;
-  if (bytesToHex(header.chainId) !== context.chainId) return refuse("FF01", "the message is for another chain");
+  if (toHex(header.chainId) !== context.chainId) return refuse("FF01", "the message is for another chain");
   const key = context.chain.activeKey(header.institution);
   if (!key) return refuse("RC01", "the institution is unknown or suspended");
   const now = Math.max(context.wall, context.chain.time);
@@ -75,6 +75,6 @@ export function checkSubmission(
       return refuse("FF01", "the private payload is not the one committed to");
   }
   if (!context.verifySignature(key, message)) return refuse("DS17", "the institution's signature is not genuine");
-  const part = privatePayload && { message: bytesToHex(hash), content: privatePayload };
+  const part = privatePayload && { message: toHex(hash), content: privatePayload };
   return { kind: "ok", submission: { message, hash, private: part, key, zone, traceparent } };
 }

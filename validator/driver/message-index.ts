@@ -1,6 +1,7 @@
 /** Messages of held batches that no executed block has yet: what a repeated submission joins, and what "pending" means. */
-import { bytesToHex } from "@noble/hashes/utils.js";
+
 import type { Batch } from "../codec/batch.ts";
+import { toHex } from "../codec/bytes.ts";
 import type { Digest } from "../consensus/types.ts";
 import { pendingKey } from "./submissions.ts";
 
@@ -27,7 +28,7 @@ export function createMessageIndex(): MessageIndex {
       if (held.has(batch.digest)) return;
       held.add(batch.digest);
       for (const [i, { header }] of batch.messages.entries()) {
-        const hash = bytesToHex(batch.hashes[i] as Uint8Array);
+        const hash = toHex(batch.hashes[i] as Uint8Array);
         byKey.set(pendingKey(header.institution, header.messageKey), { batch: batch.digest, hash });
       }
     },

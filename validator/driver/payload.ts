@@ -1,5 +1,5 @@
 /** The data plane's front: a signed message in, one answer out, the same for the same message. */
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { toHex } from "../codec/bytes.ts";
 import type { Digest } from "../consensus/types.ts";
 import { signedBy } from "./authenticity.ts";
 import type { ChainView } from "./chain-view.ts";
@@ -84,14 +84,14 @@ export function createPayload(options: PayloadOptions): Payload {
   /** The answer for a message key that is known already; undefined when it is new. */
   async function repeated({ message, hash }: Submission): Promise<SubmitResult | undefined> {
     const { institution, messageKey } = message.header;
-    const name = bytesToHex(hash);
+    const name = toHex(hash);
     const duplicate: SubmitResult = {
       kind: "refused",
       code: "DU01",
       reason: "another message of this institution has this message id",
     };
     const pending = submissions.find(institution, messageKey);
-    if (pending) return bytesToHex(pending.submission.hash) === name ? whenAccepted(pending) : duplicate;
+    if (pending) return toHex(pending.submission.hash) === name ? whenAccepted(pending) : duplicate;
     const held = index.find(institution, messageKey);
     if (held && held.hash !== name) return duplicate;
     if (held) {

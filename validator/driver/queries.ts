@@ -1,6 +1,5 @@
 /** Questions of clients: a message, a payment, a proof, a private payload. Answers come from memory where it reaches, else from the log. */
-import { bytesToHex } from "@noble/hashes/utils.js";
-import { bytesEqual } from "../codec/bytes.ts";
+import { bytesEqual, toHex } from "../codec/bytes.ts";
 import { creditTransfer, type PaymentMessage, recordLength } from "../codec/payment-message.ts";
 import type { State } from "../consensus/state.ts";
 import type { Height } from "../consensus/types.ts";
@@ -140,7 +139,7 @@ export function createQueries(options: QueriesOptions): Queries {
     const outcome = block?.messages.find(({ messageHash }) => bytesEqual(messageHash, hash));
     const signed = outcome && (await signedMessage(height, hash));
     if (!outcome || !signed) return { kind: "none", reason: "its block is no longer kept here" };
-    const content = (await store.privatePayload(bytesToHex(hash))) ?? nothingPrivate(signed);
+    const content = (await store.privatePayload(toHex(hash))) ?? nothingPrivate(signed);
     if (!content) return { kind: "none", reason: "this validator is not of the message's zone, or keeps it no longer" };
     const { institution, creditors } = outcome;
     return { kind: "found", content, signed: signed.bytes, institution, creditors };

@@ -1,7 +1,7 @@
 /** Batches from other members: checked, made durable, told to the core. The answer to a push means that it is durable. */
 
-import { bytesToHex } from "@noble/hashes/utils.js";
 import { type Batch, checkBatch } from "../codec/batch.ts";
+import { toHex } from "../codec/bytes.ts";
 import { type BatchPush, decodeBatchPush } from "../codec/exchange.ts";
 import { decodePrivatePayload, matchesMessage } from "../codec/private-payload.ts";
 import type { Digest, Input, SeatIndex } from "../consensus/types.ts";
@@ -136,11 +136,11 @@ export function createReceiving(options: ReceivingOptions): Receiving {
 
 /** The private payload of every message that commits to one, checked; undefined when one is missing or wrong. */
 function matchPrivates(batch: Batch, privates: BatchPush["privates"]): readonly PrivatePart[] | undefined {
-  const given = new Map(privates.map(({ message, content }) => [bytesToHex(message), content]));
+  const given = new Map(privates.map(({ message, content }) => [toHex(message), content]));
   const parts: PrivatePart[] = [];
   for (const [i, message] of batch.messages.entries()) {
     if (!message.header.privateRoot.some((byte) => byte !== 0)) continue;
-    const name = bytesToHex(batch.hashes[i] as Uint8Array);
+    const name = toHex(batch.hashes[i] as Uint8Array);
     const content = given.get(name);
     const items = content && decodePrivatePayload(content);
     if (!content || items?.kind !== "ok" || !matchesMessage(message, items.value, sha256)) return undefined;

@@ -1,8 +1,8 @@
 /** What this validator gives to peers that ask: batches, blocks, checkpoints, each within a bound. */
 
-import { bytesToHex } from "@noble/hashes/utils.js";
 import { parseBatch } from "../codec/batch.ts";
 import { encodeBlock } from "../codec/block.ts";
+import { toHex } from "../codec/bytes.ts";
 import {
   type BatchPush,
   decodeFetchBatches,
@@ -77,7 +77,7 @@ export function createServing(
     if (zone === undefined || !membership().inZone(seat, zone)) return [];
     const parts: { message: Uint8Array; content: Uint8Array }[] = [];
     for (const hash of parsed.value.hashes) {
-      const content = await store.privatePayload(bytesToHex(hash));
+      const content = await store.privatePayload(toHex(hash));
       if (content) parts.push({ message: hash, content });
     }
     return parts;

@@ -2,7 +2,7 @@
  * From final and executed to settled: what is settled by now, block for block, for the streams, the queries and the
  * latencies. Outcomes are kept in the log, so that a slow reader costs a cursor and nothing else.
  */
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { toHex } from "../codec/bytes.ts";
 import type { Block, Certificate, Height } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { type BlockOutcome, decodeOutcome, encodeOutcome } from "../ledger/outcome.ts";
@@ -75,7 +75,7 @@ export function createSettlement(options: SettlementOptions): Settlement {
 
   function recall(height: Height, { institution, messageKey, messageHash }: MessageOutcome): void {
     byKey.set(pendingKey(institution, messageKey), height);
-    byHash.set(bytesToHex(messageHash), height);
+    byHash.set(toHex(messageHash), height);
     trim(byKey, options.rememberedMessages);
     trim(byHash, options.rememberedMessages);
   }
@@ -85,7 +85,7 @@ export function createSettlement(options: SettlementOptions): Settlement {
     const done: Pending[] = [];
     for (const message of outcome.messages) {
       const pending = submissions.find(message.institution, message.messageKey);
-      if (!pending || bytesToHex(pending.submission.hash) !== bytesToHex(message.messageHash)) continue;
+      if (!pending || toHex(pending.submission.hash) !== toHex(message.messageHash)) continue;
       submissions.complete(message.institution, message.messageKey);
       submissions.accept(pending, clock.now().monotonic);
       done.push(pending);
@@ -204,7 +204,7 @@ export function createSettlement(options: SettlementOptions): Settlement {
     outcome,
     recall,
     heightOfMessage: (institution, messageKey) => byKey.get(pendingKey(institution, messageKey)),
-    heightOfHash: (hash) => byHash.get(bytesToHex(hash)),
+    heightOfHash: (hash) => byHash.get(toHex(hash)),
     stream(fromHeight, signal) {
       if (fromHeight !== 0 && fromHeight < store.lowestHeight)
         throw new RangeError(`blocks below ${store.lowestHeight} are not kept here`);

@@ -1,5 +1,5 @@
 /** Own submissions from acceptance into the queue until a final block: idempotent by (institution, message key), bounded. */
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { toHex } from "../codec/bytes.ts";
 import type { Digest } from "../consensus/types.ts";
 import type { Submission } from "./ingress.ts";
 import type { SubmitResult } from "./services.ts";
@@ -29,7 +29,7 @@ export interface Submissions {
 }
 
 export function pendingKey(institution: number, messageKey: Uint8Array): string {
-  return `${institution} ${bytesToHex(messageKey)}`;
+  return `${institution} ${toHex(messageKey)}`;
 }
 
 export function createSubmissions(

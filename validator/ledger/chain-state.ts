@@ -1,7 +1,7 @@
 /** The small part of chain state: institutions, validator set, governance, coverage, beacon. */
 import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
-import { concat } from "../codec/bytes.ts";
+import { hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { concat, toHex } from "../codec/bytes.ts";
 import type { CoverageChange, CoverageState, Digest, FaultModel, Member, Parameters } from "../consensus/types.ts";
 import { digest } from "../consensus/types.ts";
 import type { Genesis } from "./genesis.ts";
@@ -117,13 +117,13 @@ export function initialChainState(genesis: Genesis, chainId: Digest): ChainState
 
 function hashOf(word: string, ...parts: readonly Digest[]): Digest {
   return digest(
-    bytesToHex(sha256(concat(utf8ToBytes(`validator-swarm/v1/${word}`), ...parts.map((part) => hexToBytes(part))))),
+    toHex(sha256(concat(utf8ToBytes(`validator-swarm/v1/${word}`), ...parts.map((part) => hexToBytes(part))))),
   );
 }
 
 /** Takes a block's reveal into the beacon. */
 export function mixReveal(beacon: BeaconState, reveal: Uint8Array): BeaconState {
-  const mixed = digest(bytesToHex(sha256(concat(hexToBytes(beacon.mixed), reveal))));
+  const mixed = digest(toHex(sha256(concat(hexToBytes(beacon.mixed), reveal))));
   return { ...beacon, mixed, reveals: beacon.reveals + 1 };
 }
 

@@ -1,8 +1,8 @@
 /** The genesis document: everything the first block stands on, and the source of the chain's name. */
 import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { z } from "zod";
-import { bytesEqual } from "../codec/bytes.ts";
+import { bytesEqual, toHex } from "../codec/bytes.ts";
 import { defaultParameters, parameterTable } from "../consensus/parameters.ts";
 import { isRotatable } from "../consensus/power.ts";
 import { type Digest, digest, type Parameters, power } from "../consensus/types.ts";
@@ -186,7 +186,7 @@ export function parseGenesis(document: unknown): ParsedGenesis {
 
 /** Names the chain: sha256 of the canonical genesis. */
 export function chainId(genesis: Genesis): Digest {
-  return digest(bytesToHex(sha256(utf8ToBytes(canonicalJson(genesis)))));
+  return digest(toHex(sha256(utf8ToBytes(canonicalJson(genesis)))));
 }
 
 /** JSON with sorted keys and no spaces: one spelling of a value. */

@@ -2,8 +2,10 @@
  * Settlement proofs (docs/formats.md): receipt → the block's receipts → history → state root → the header that names
  * it → the finalization that covers it → the validator set. Checked offline against a trust anchor that the reader chose.
  */
+
 import { hash } from "@chainsafe/hashtree";
-import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
+import { hexToBytes } from "@noble/hashes/utils.js";
+import { toHex } from "../codec/bytes.ts";
 import { hashChunks, merklePath, merkleTree, mixedRoot, provesLeaf, rootFromPath } from "../codec/merkle.ts";
 import { creditTransfer, type PaymentRecord, readRecord, recordLength } from "../codec/payment-message.ts";
 import { coversZone, uncoveredRegions } from "../consensus/coverage.ts";
@@ -163,7 +165,7 @@ export function verifyProof(bytes: Uint8Array, anchor: TrustAnchor): ProofVerdic
   const from = config.epoch === anchor.config.epoch ? "" : `, handed over from epoch ${anchor.config.epoch}`;
   const steps: ProofStep[] = [
     { name: "receipt", detail: `payment ${position} of block ${height}: settled` },
-    { name: "receipts root", detail: bytesToHex(proof.receiptsRoot) },
+    { name: "receipts root", detail: toHex(proof.receiptsRoot) },
     { name: "state root", detail: `${header.root} after block ${header.rootHeight}` },
     {
       name: "header",

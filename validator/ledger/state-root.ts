@@ -1,7 +1,7 @@
 /** The state root: one Merkle root over eight components, so that a proof shows one without the others (docs/state-root.md). */
 import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import { concat, reader, writer } from "../codec/bytes.ts";
+import { utf8ToBytes } from "@noble/hashes/utils.js";
+import { concat, reader, toHex, writer } from "../codec/bytes.ts";
 import { type MerkleTree, merklePath, merkleTree, mixedRoot, provesLeaf, treeRoot } from "../codec/merkle.ts";
 import type { Anchor, CoverageState, Digest } from "../consensus/types.ts";
 import { digest, zeroDigest } from "../consensus/types.ts";
@@ -125,7 +125,7 @@ export function stateTree(
 }
 
 export function rootOf(tree: MerkleTree): Digest {
-  return digest(bytesToHex(mixedRoot(treeRoot(tree), components.length)));
+  return digest(toHex(mixedRoot(treeRoot(tree), components.length)));
 }
 
 export function componentPath(tree: MerkleTree, component: Component): Uint8Array {

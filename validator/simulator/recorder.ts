@@ -1,5 +1,5 @@
 /** Listens at the ports of a world's members and writes its history. */
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { toHex } from "../codec/bytes.ts";
 import { decodeBlocks, decodeCheckpointPart } from "../codec/exchange.ts";
 import { decodeGossip } from "../codec/peer.ts";
 import type { Ballot, Block, Certificate, Digest, SeatIndex, Vote } from "../consensus/types.ts";
@@ -47,7 +47,7 @@ export function createRecorder(
 
   function vote(node: number, from: SeatIndex, { signer, signature, ...ballot }: Vote): void {
     if (from !== signer) return;
-    if (genuine.get(ballotKey(ballot))?.get(signer) !== bytesToHex(signature)) return;
+    if (genuine.get(ballotKey(ballot))?.get(signer) !== toHex(signature)) return;
     note({ kind: "reached", node, ballot: plain(ballot), signers: [signer] });
   }
 
@@ -110,7 +110,7 @@ export function createRecorder(
         signBallot(chain, ballot) {
           const signature = signers.bls.signBallot(chain, ballot);
           const bySeat = genuine.get(ballotKey(ballot)) ?? new Map<SeatIndex, string>();
-          genuine.set(ballotKey(ballot), bySeat.set(seat, bytesToHex(signature)));
+          genuine.set(ballotKey(ballot), bySeat.set(seat, toHex(signature)));
           return signature;
         },
       },

@@ -1,5 +1,5 @@
 /** A scenario made real: members' drivers over simulated ports, shells around the faulty ones, everything recorded. */
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { toHex } from "../codec/bytes.ts";
 import { messageHash } from "../codec/payment-message.ts";
 import { seatIndex } from "../consensus/types.ts";
 import { createSwarm, type MessageOptions, type Swarm } from "../driver/testing/swarm.ts";
@@ -176,9 +176,9 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
             kind: "settled",
             node,
             height: block.height,
-            receipts: bytesToHex(block.receiptsRoot),
+            receipts: toHex(block.receiptsRoot),
             messages: block.messages.map(({ messageHash: hash, codes }) => ({
-              hash: bytesToHex(hash),
+              hash: toHex(hash),
               codes: [...codes],
             })),
           });
@@ -261,7 +261,7 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
       // The same bytes again, as a client that tries again sends them.
       const message = made.get(`${institution} ${id}`) ?? swarm.message(options);
       made.set(`${institution} ${id}`, message);
-      const hash = bytesToHex(messageHash(message));
+      const hash = toHex(messageHash(message));
       const payment = { debtor: institution, creditor: (institution + 1) % 4, amount };
       submitted.set(
         hash,

@@ -1,4 +1,4 @@
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { toHex } from "../../codec/bytes.ts";
 import type { BatchReference } from "../../consensus/types.ts";
 import { digest } from "../../consensus/types.ts";
 import { sha256 } from "../../crypto/hash.ts";
@@ -11,7 +11,7 @@ function misbehave(puppet: Puppet): Misbehaviour {
   let made = 0;
   function inventedBatch(): BatchReference {
     const name = sha256(new TextEncoder().encode(`${puppet.seat} ${made++} ${puppet.random()}`));
-    return { digest: digest(bytesToHex(name)), payments: 3, bytes: 500, zone: "" };
+    return { digest: digest(toHex(name)), payments: 3, bytes: 500, zone: "" };
   }
 
   const speak = substitute(puppet, (proposal) => {

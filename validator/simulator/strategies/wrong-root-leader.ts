@@ -1,9 +1,9 @@
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { toHex } from "../../codec/bytes.ts";
 import { digest, height } from "../../consensus/types.ts";
 import { sha256 } from "../../crypto/hash.ts";
 import { altered, type Misbehaviour, type Puppet, type Strategy, substitute } from "./strategy.ts";
 
-const falseRoot = digest(bytesToHex(sha256(new TextEncoder().encode("a state that never was"))));
+const falseRoot = digest(toHex(sha256(new TextEncoder().encode("a state that never was"))));
 
 /** Proposes blocks whose header names a state that never was, or an older one, and votes for them: nobody may join, nobody may panic. */
 export const wrongRootLeader: Strategy = { name: "wrong-root-leader", misbehave };

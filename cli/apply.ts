@@ -125,7 +125,7 @@ async function applyOne(
     case "unavailable": {
       const { code, reason } = failureOf(world, sent.failure, `swarm ${name}`);
       const nowhere = refused.kind === "gone" && /\bnamespaces? ".*" not found/.test(refused.message);
-      const again = refused.kind === "unavailable" && refused.maybeDone;
+      const again = refused.kind === "unavailable" && sent.failure.kind !== "unreachable";
       const message = nowhere
         ? `There is no namespace ${namespace} at ${world.name}. Create it first, or choose another with --namespace NAME.`
         : `${reason}${again ? " It may have been applied nevertheless: apply it again." : ""}`;

@@ -85,7 +85,6 @@ export function observe({ object, objects, image, seesNodes, reports }: ObserveO
     pods: podObjects.flatMap((each) => readPod(each, outOfService) ?? []),
     volumes: own(persistentVolumeClaims).flatMap((each) => readVolume(each) ?? []),
     services: own(services).map(({ metadata }) => metadata.name),
-    secrets: [],
     budgets: own(podDisruptionBudgets).map(readBudget),
     nodes: seesNodes ? nodeObjects.map((each) => readNode(each, swarm.spec)) : undefined,
     genesis: genesis.kind === "found" ? genesis.value.record : undefined,

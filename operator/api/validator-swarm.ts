@@ -39,7 +39,10 @@ const maxManifestBytes = 1024 * 1024;
 /** Parses a manifest: YAML of one `ValidatorSwarm`. A `status` in it is not read. */
 export function parseValidatorSwarm(text: string): ParseResult {
   if (Buffer.byteLength(text) > maxManifestBytes)
-    return invalid("", `The manifest is larger than ${maxManifestBytes} bytes. Open most accounts by governance instead.`);
+    return invalid(
+      "",
+      `The manifest is larger than ${maxManifestBytes} bytes. Open most accounts by governance instead.`,
+    );
   let document: unknown;
   try {
     document = parse(text, { maxAliasCount: 100, strict: true, uniqueKeys: true });

@@ -120,6 +120,21 @@ export const plannerRules: readonly PlannerRule[] = [
     },
   },
   {
+    check: ({ spec: { genesis, regions, members } }) => {
+      const held = new Set([...regions, ...members].flatMap(({ zones }) => zones));
+      return genesis.institutions.flatMap(({ zone }, i) =>
+        zone === undefined || held.has(zone)
+          ? []
+          : [
+              {
+                field: `spec.genesis.institutions.${i}.zone`,
+                message: `No seat may hold private data of ${zone}. Add it to the zones of a region or a member, or correct it.`,
+              },
+            ],
+      );
+    },
+  },
+  {
     check: ({ metadata, spec }) =>
       spec.members.flatMap(({ id }, i) =>
         spec.regions.some(({ name }) => new RegExp(`^${metadata.name}-${name}-[0-9]+$`).test(id))

@@ -18,7 +18,7 @@ class Quantity {
 const environment = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false })
   .registerType("Quantity", { fields: {}, ctor: Quantity })
   .registerFunction("list.sum(): int", (list: bigint[]) => list.reduce((sum, each) => sum + each, 0n))
-  .registerFunction("list.indexOf(dyn): int", (list: unknown[], item: unknown) => BigInt(list.indexOf(item)))
+  .registerFunction("list.min(): int", (list: bigint[]) => BigInt(Math.min(...list.map(Number))))
   .registerFunction("string.format(list): string", (text: string, list: unknown[]) => {
     const values = [...list];
     return text.replaceAll(/%[ds]/g, () => formatted(values.shift()));

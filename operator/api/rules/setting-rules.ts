@@ -13,7 +13,8 @@ function withinLimit(
   const [request, limit] = [`self.${field}.requests.${name}`, `self.${field}.limits.${name}`];
   return {
     field: `${field}.requests.${name}`,
-    cel: `!has(${request}) || !has(${limit}) || quantity(string(${request})).compareTo(quantity(string(${limit}))) <= 0`,
+    // What is no quantity is refused at its own field, and must not be an error here.
+    cel: `!has(${request}) || !has(${limit}) || !isQuantity(string(${request})) || !isQuantity(string(${limit})) || quantity(string(${request})).compareTo(quantity(string(${limit}))) <= 0`,
     sentence: {
       plain: `The request is above the limit. Lower it, or raise ${field}.limits.${name}.`,
       cel: `'A request of %s is above the limit of %s. Lower it, or raise ${field}.limits.${name}.'.format([string(${request}), string(${limit})])`,

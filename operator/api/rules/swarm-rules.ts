@@ -84,7 +84,7 @@ export const changeRules: readonly ChangeRule<Spec>[] = [
   ),
   {
     field: "storage.size",
-    cel: "quantity(self.storage.size).compareTo(quantity(oldSelf.storage.size)) >= 0",
+    cel: "!isQuantity(self.storage.size) || quantity(self.storage.size).compareTo(quantity(oldSelf.storage.size)) >= 0",
     sentence: "A volume cannot shrink. Set it to what it was, or more.",
     holds: (now, before) => compareQuantities(now.storage.size, before.storage.size) >= 0,
   },

@@ -103,7 +103,7 @@ function differs({ field, message, server }: InvalidSpec, failure: ApiFailure): 
   if (server !== undefined) return failure.message.includes(server) ? "" : said;
   const [cause, ...more] = failure.causes;
   if (!cause || more.length > 0) return said;
-  const at = cause.field.replaceAll(/\[(\d+)\]/g, ".$1").replace(/^<nil>$/, "");
+  const at = cause.field.replaceAll(/\[([^\]]+)\]/g, ".$1").replace(/^<nil>$/, "");
   return at === field && cause.message.endsWith(`: ${message}`) ? "" : said;
 }
 
@@ -131,15 +131,16 @@ async function surface(suite: Suite): Promise<string> {
   must(/quickstart/.test(await suite.kubectl(["get", "-n", namespace, "swarms"])), "not in its category");
 
   // Weight 1 cannot be split among two seats: the rule holds through the subresource, too.
+  bodyOf(await suite.send("PATCH", one, { spec: { regions: weighing(patched, 1) } }));
   const refused = await suite.plane.kubectl(["scale", "-n", namespace, "vsw/quickstart", "--replicas=7"]);
   must(refused.code !== 0 && /cannot be split/.test(refused.stderr), `scale to 7: ${refused.stdout}${refused.stderr}`);
-  const patch = { spec: { replicas: 8, regions: heavier(patched) } };
+  const patch = { spec: { replicas: 8, regions: weighing(patched, 12) } };
   bodyOf(await suite.send("PATCH", one, patch));
   await suite.kubectl(["scale", "-n", namespace, "vsw/quickstart", "--replicas=7"]);
   await report(suite, 7);
   await suite.kubectl(["wait", "-n", namespace, "--for=condition=Ready", "vsw/quickstart", "--timeout=10s"]);
   await suite.kubectl(["delete", "-n", namespace, "vsw/quickstart"]);
-  return "columns as documented; scale to 7 refused with weights of 1 and done with weights of 2";
+  return "columns as documented; scale to 7 refused with weights of 1 and done with weights of 12";
 }
 
 /** Writes a status as the operator does: of the generation that is there now. */
@@ -160,6 +161,6 @@ async function report(suite: Suite, replicas: number): Promise<Readonly<Record<s
 
 const generationOf = (object: Readonly<Record<string, unknown>>) => numberAt(object["metadata"], "generation") ?? 0;
 
-function heavier(swarm: Readonly<Record<string, unknown>>): readonly unknown[] {
-  return arrayAt(swarm["spec"], "regions").map((region) => (isRecord(region) ? { ...region, weight: 2 } : region));
+function weighing(swarm: Readonly<Record<string, unknown>>, weight: number): readonly unknown[] {
+  return arrayAt(swarm["spec"], "regions").map((region) => (isRecord(region) ? { ...region, weight } : region));
 }

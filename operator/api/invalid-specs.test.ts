@@ -34,6 +34,7 @@ describe("each of the invalid specs gets one sentence of its own", () => {
   test("there are enough of them, and their names differ", () => {
     expect(invalidSpecs.length).toBeGreaterThanOrEqual(40);
     expect(new Set(invalidSpecs.map(({ name }) => name)).size).toBe(invalidSpecs.length);
+    expect(new Set(invalidSpecs.map(({ message }) => message)).size).toBeGreaterThanOrEqual(40);
   });
 });
 

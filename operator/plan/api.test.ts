@@ -30,7 +30,7 @@ describe("the quickstart", () => {
       "quickstart-ap-south-0",
       "quickstart-eu-north-0",
     ]);
-    expect(layout.message).toBe("4 seats in 4 regions, F = 1; any one region may be lost, the heaviest holds 1.");
+    expect(layout.message).toBe("4 seats in 4 regions, F = 15; any one region may be lost, the heaviest holds 12.");
   });
 });
 

@@ -1,12 +1,15 @@
 /** Rules about seats, regions and voting power. */
 import type { ValidatorSwarmSpec } from "../spec/spec.ts";
-import { cel, faultOf, powerOf, regionNames, seatsOf } from "./power.ts";
+import { cel, faultOf, lightestSeat, powerOf, regionNames, seatsOf } from "./power.ts";
 import type { Rule } from "./rule.ts";
 
 type Spec = ValidatorSwarmSpec;
 
-const tooLight = ({ regions, replicas }: Spec) =>
-  regions.find(({ weight }, i) => weight < seatsOf(i, replicas, regions.length));
+const tooLight = ({ regions }: Spec, replicas: number) =>
+  regions
+    .map(({ name, weight }, i) => ({ name, weight, seats: seatsOf(i, replicas, regions.length) }))
+    .find(({ weight, seats }) => weight < seats);
+const canaryPower = (spec: Spec) => (spec.canary?.seats ?? 0) * lightestSeat(spec);
 const tooHeavy = (spec: Spec) => regionNames(spec).find((name) => powerOf(spec, name) > faultOf(spec));
 const required = ({ consensus }: Spec) => consensus.coverage.requiredRegions ?? {};
 const unknownRequired = (spec: Spec) => Object.keys(required(spec)).find((name) => !regionNames(spec).includes(name));
@@ -15,7 +18,9 @@ const overRequired = (spec: Spec) =>
     (name) => regionNames(spec).includes(name) && (required(spec)[name] ?? 0) > powerOf(spec, name),
   );
 
-const celTooLight = `${cel.positions}.filter(i, self.regions[i].weight < ${cel.seatsOf("i")})`;
+const celTooLight = (seats?: string) =>
+  `${cel.positions}.filter(i, self.regions[i].weight < ${cel.seatsOf("i", seats)})`;
+const celCanaryPower = `self.canary.seats * ${cel.lightestSeat}`;
 const celTooHeavy = `${cel.regionNames}.filter(n, ${cel.powerOf("n")} > ${cel.fault})`;
 const celRequired = "self.consensus.coverage.requiredRegions";
 const celUnknown = `${celRequired}.filter(n, !(n in ${cel.regionNames}))`;
@@ -37,17 +42,16 @@ export const placementRules: readonly Rule<Spec>[] = [
   },
   {
     field: "regions",
-    cel: `size(${celTooLight}) == 0`,
+    cel: `size(${celTooLight()}) == 0`,
     sentence: {
       plain: "A region has less weight than seats. Raise its weight, or lower replicas.",
-      cel: `${celTooLight}.map(i, 'Weight %d cannot be split among the %d seats of %s. Set it to at least %d.'.format([self.regions[i].weight, ${cel.seatsOf("i")}, self.regions[i].name, ${cel.seatsOf("i")}]))[0]`,
+      cel: `${celTooLight()}.map(i, 'Weight %d cannot be split among the %d seats of %s. Set it to at least %d.'.format([self.regions[i].weight, ${cel.seatsOf("i")}, self.regions[i].name, ${cel.seatsOf("i")}]))[0]`,
       of: (spec) => {
-        const region = tooLight(spec);
-        const seats = region ? seatsOf(spec.regions.indexOf(region), spec.replicas, spec.regions.length) : 0;
-        return `Weight ${region?.weight} cannot be split among the ${seats} seats of ${region?.name}. Set it to at least ${seats}.`;
+        const { weight, seats, name } = tooLight(spec, spec.replicas) ?? {};
+        return `Weight ${weight} cannot be split among the ${seats} seats of ${name}. Set it to at least ${seats}.`;
       },
     },
-    holds: (spec) => tooLight(spec) === undefined,
+    holds: (spec) => tooLight(spec, spec.replicas) === undefined,
   },
   {
     field: "placement.surviveRegionLoss",
@@ -97,11 +101,11 @@ export const placementRules: readonly Rule<Spec>[] = [
   },
   {
     field: "exposure.type",
-    cel: "size(self.members) == 0 || self.exposure.type != 'ClusterIP' || size(self.exposure.announce) > 0",
+    cel: "size(self.members) == 0 || self.exposure.type != 'ClusterIP' || size(self.exposure.announce) >= self.replicas",
     sentence:
-      "Members run elsewhere cannot dial a ClusterIP. Set it to NodePort or LoadBalancer, or list exposure.announce.",
-    holds: ({ members, exposure }) =>
-      members.length === 0 || exposure.type !== "ClusterIP" || exposure.announce.length > 0,
+      "Members run elsewhere cannot dial a ClusterIP. Set it to NodePort or LoadBalancer, or list every seat in exposure.announce.",
+    holds: ({ members, exposure, replicas }) =>
+      members.length === 0 || exposure.type !== "ClusterIP" || exposure.announce.length >= replicas,
   },
   {
     field: "rollout.promotion.stepPower",
@@ -112,18 +116,18 @@ export const placementRules: readonly Rule<Spec>[] = [
       of: (spec) =>
         `A step of ${spec.rollout.promotion.stepPower} power is more than F = ${faultOf(spec)}. Lower it, or remove it to use F.`,
     },
-    holds: (spec) => (spec.rollout.promotion.stepPower ?? 0) <= Math.max(0, faultOf(spec)),
+    holds: (spec) => (spec.rollout.promotion.stepPower ?? 0) <= faultOf(spec),
   },
   {
     field: "canary.seats",
-    cel: `!has(self.canary) || self.canary.seats <= ${cel.fault}`,
+    cel: `!has(self.canary) || ${celCanaryPower} <= ${cel.fault}`,
     sentence: {
       plain: "Canary seats may hold at most F power. Use fewer.",
-      cel: `'%d canary seats hold at least as much power, more than F = %d. Use fewer, or add seats.'.format([self.canary.seats, ${cel.fault}])`,
+      cel: `'%d canary seats hold at least %d power, more than F = %d. Use fewer, or add seats.'.format([self.canary.seats, ${celCanaryPower}, ${cel.fault}])`,
       of: (spec) =>
-        `${spec.canary?.seats} canary seats hold at least as much power, more than F = ${faultOf(spec)}. Use fewer, or add seats.`,
+        `${spec.canary?.seats} canary seats hold at least ${canaryPower(spec)} power, more than F = ${faultOf(spec)}. Use fewer, or add seats.`,
     },
-    holds: (spec) => (spec.canary?.seats ?? 0) <= Math.max(0, faultOf(spec)),
+    holds: (spec) => canaryPower(spec) <= faultOf(spec),
   },
   {
     field: "autoscaling.maxSeats",
@@ -134,6 +138,20 @@ export const placementRules: readonly Rule<Spec>[] = [
       of: ({ autoscaling }) => `${autoscaling?.maxSeats} is below minSeats = ${autoscaling?.minSeats}. Raise it.`,
     },
     holds: ({ autoscaling }) => !autoscaling || autoscaling.minSeats <= autoscaling.maxSeats,
+  },
+  {
+    field: "autoscaling.maxSeats",
+    cel: `!has(self.autoscaling) || size(${celTooLight("self.autoscaling.maxSeats")}) == 0`,
+    sentence: {
+      plain: "A region has less weight than seats at maxSeats. Raise its weight, or lower maxSeats.",
+      cel: `${celTooLight("self.autoscaling.maxSeats")}.map(i, '%d seats are %d in %s, and its weight of %d cannot be split among them. Raise the weight, or lower maxSeats.'.format([self.autoscaling.maxSeats, ${cel.seatsOf("i", "self.autoscaling.maxSeats")}, self.regions[i].name, self.regions[i].weight]))[0]`,
+      of: (spec) => {
+        const most = spec.autoscaling?.maxSeats ?? 0;
+        const { weight, seats, name } = tooLight(spec, most) ?? {};
+        return `${most} seats are ${seats} in ${name}, and its weight of ${weight} cannot be split among them. Raise the weight, or lower maxSeats.`;
+      },
+    },
+    holds: (spec) => tooLight(spec, spec.autoscaling?.maxSeats ?? 0) === undefined,
   },
   {
     field: "autoscaling.minSeats",

@@ -37,6 +37,15 @@ export function seatsOf(region: number, replicas: number, regions: number): numb
 export const lightestSeat = ({ regions, replicas }: Pick<ValidatorSwarmSpec, "regions" | "replicas">) =>
   Math.min(...regions.map(({ weight }, i) => Math.floor(weight / Math.max(1, seatsOf(i, replicas, regions.length)))));
 
+/**
+ * Positions of listed regions. Literal, because an API server bounds neither the cost of `indexOf` nor counts
+ * otherwise; as many as `spec.regions` may have.
+ */
+const positions = `[${Array.from({ length: mostRegions }, (_, i) => i).join(", ")}].filter(i, i < size(self.regions))`;
+/** `i`: a CEL expression for the position of a listed region; `seats`: for how many there are in all. */
+const celSeatsOf = (i: string, seats = "self.replicas") =>
+  `(${seats} / size(self.regions) + (${i} < ${seats} % size(self.regions) ? 1 : 0))`;
+
 /** CEL for the above, over `self` as the spec. */
 export const cel = {
   fault:
@@ -46,12 +55,7 @@ export const cel = {
   /** `name`: a CEL expression of type string. */
   powerOf: (name: string) =>
     `(self.regions.filter(r, r.name == ${name}).map(r, r.weight) + self.members.filter(m, m.region == ${name}).map(m, m.power)).sum()`,
-  /**
-   * Positions of listed regions. Literal, because an API server bounds neither the cost of `indexOf` nor counts
-   * otherwise; as many as `spec.regions` may have.
-   */
-  positions: `[${Array.from({ length: mostRegions }, (_, i) => i).join(", ")}].filter(i, i < size(self.regions))`,
-  /** `i`: a CEL expression for the position of a listed region; `seats`: for how many there are in all. */
-  seatsOf: (i: string, seats = "self.replicas") =>
-    `(${seats} / size(self.regions) + (${i} < ${seats} % size(self.regions) ? 1 : 0))`,
+  positions,
+  seatsOf: celSeatsOf,
+  lightestSeat: `${positions}.map(i, self.regions[i].weight / (${celSeatsOf("i")} > 0 ? ${celSeatsOf("i")} : 1)).min()`,
 } as const;

@@ -13,7 +13,8 @@ function withinLimit(
   const [request, limit] = [`self.${field}.requests.${name}`, `self.${field}.limits.${name}`];
   return {
     field: `${field}.requests.${name}`,
-    cel: `!has(${request}) || !has(${limit}) || quantity(string(${request})).compareTo(quantity(string(${limit}))) <= 0`,
+    // What is no quantity is refused at its own field, and must not be an error here.
+    cel: `!has(${request}) || !has(${limit}) || !isQuantity(string(${request})) || !isQuantity(string(${limit})) || quantity(string(${request})).compareTo(quantity(string(${limit}))) <= 0`,
     sentence: {
       plain: `The request is above the limit. Lower it, or raise ${field}.limits.${name}.`,
       cel: `'A request of %s is above the limit of %s. Lower it, or raise ${field}.limits.${name}.'.format([string(${request}), string(${limit})])`,
@@ -53,6 +54,14 @@ export const settingRules: readonly Rule<Spec>[] = [
     holds: ({ genesis: { governance } }) => governance.threshold <= Math.max(1, governance.keys.length),
   },
   {
+    field: "genesis.governance.keys",
+    cel: "size(self.genesis.governance.keys) == 0 || has(self.authority.keySecretName) || has(self.authority.seatOwner)",
+    sentence:
+      "The operator holds none of these keys. Name the Secret with one of them in authority.keySecretName, or set authority.seatOwner to make the operator its delegate.",
+    holds: ({ genesis: { governance }, authority }) =>
+      governance.keys.length === 0 || authority.keySecretName !== undefined || authority.seatOwner !== undefined,
+  },
+  {
     field: "consensus.maxTimeout",
     cel: "self.consensus.minTimeout <= self.consensus.maxTimeout",
     sentence: {
@@ -61,6 +70,17 @@ export const settingRules: readonly Rule<Spec>[] = [
       of: ({ consensus }) => `${consensus.maxTimeout} ms is below minTimeout = ${consensus.minTimeout} ms. Raise it.`,
     },
     holds: ({ consensus }) => consensus.minTimeout <= consensus.maxTimeout,
+  },
+  {
+    field: "canary.overrides.minTimeout",
+    cel: "!has(self.canary) || !has(self.canary.overrides.minTimeout) || self.canary.overrides.minTimeout <= self.consensus.maxTimeout",
+    sentence: {
+      plain: "It is above consensus.maxTimeout. Lower it.",
+      cel: "'%d ms is above consensus.maxTimeout = %d ms. Lower it.'.format([self.canary.overrides.minTimeout, self.consensus.maxTimeout])",
+      of: ({ canary, consensus }) =>
+        `${canary?.overrides.minTimeout} ms is above consensus.maxTimeout = ${consensus.maxTimeout} ms. Lower it.`,
+    },
+    holds: ({ canary, consensus }) => (canary?.overrides.minTimeout ?? 0) <= consensus.maxTimeout,
   },
   {
     field: "checkpoints",
@@ -105,6 +125,32 @@ export const settingRules: readonly Rule<Spec>[] = [
   withinLimit("resources", "memory", ({ resources }) => resources),
   withinLimit("gateway.resources", "cpu", ({ gateway }) => gateway.resources),
   withinLimit("gateway.resources", "memory", ({ gateway }) => gateway.resources),
+  {
+    field: "exposure.port",
+    cel: "!(self.exposure.port in [7101, 7102])",
+    sentence: "Ports 7101 and 7102 are those of a validator's requests and metrics. Use another.",
+    holds: ({ exposure }) => ![7_101, 7_102].includes(exposure.port),
+  },
+  {
+    field: "regions",
+    cel: "self.regions.all(r, r.tolerations.all(t, t.operator == 'Exists' ? !has(t.value) : has(t.key)))",
+    sentence: "A toleration with Exists has no value, and one with Equal has a key. Remove the value or add the key.",
+    holds: ({ regions }) =>
+      regions.every(({ tolerations }) =>
+        tolerations.every(({ operator, key, value }) =>
+          operator === "Exists" ? value === undefined : key !== undefined,
+        ),
+      ),
+  },
+  {
+    field: "regions",
+    cel: "self.regions.all(r, r.tolerations.all(t, !has(t.tolerationSeconds) || (has(t.effect) && t.effect == 'NoExecute')))",
+    sentence: "Only a toleration of NoExecute has tolerationSeconds. Set its effect, or remove them.",
+    holds: ({ regions }) =>
+      regions.every(({ tolerations }) =>
+        tolerations.every(({ effect, tolerationSeconds }) => tolerationSeconds === undefined || effect === "NoExecute"),
+      ),
+  },
   {
     field: "podTemplate.env",
     cel: "self.podTemplate.env.all(e, !e.name.startsWith('SWARM_'))",

@@ -84,7 +84,7 @@ export const changeRules: readonly ChangeRule<Spec>[] = [
   ),
   {
     field: "storage.size",
-    cel: "quantity(self.storage.size).compareTo(quantity(oldSelf.storage.size)) >= 0",
+    cel: "!isQuantity(self.storage.size) || quantity(self.storage.size).compareTo(quantity(oldSelf.storage.size)) >= 0",
     sentence: "A volume cannot shrink. Set it to what it was, or more.",
     holds: (now, before) => compareQuantities(now.storage.size, before.storage.size) >= 0,
   },
@@ -114,6 +114,21 @@ export const plannerRules: readonly PlannerRule[] = [
               {
                 field: `spec.genesis.accounts.${i}.institution`,
                 message: `No institution has the BIC ${institution}. Add it under spec.genesis.institutions, or correct it.`,
+              },
+            ],
+      );
+    },
+  },
+  {
+    check: ({ spec: { genesis, regions, members } }) => {
+      const held = new Set([...regions, ...members].flatMap(({ zones }) => zones));
+      return genesis.institutions.flatMap(({ zone }, i) =>
+        zone === undefined || held.has(zone)
+          ? []
+          : [
+              {
+                field: `spec.genesis.institutions.${i}.zone`,
+                message: `No seat may hold private data of ${zone}. Add it to the zones of a region or a member, or correct it.`,
               },
             ],
       );

@@ -18,11 +18,12 @@ class Quantity {
 const environment = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false })
   .registerType("Quantity", { fields: {}, ctor: Quantity })
   .registerFunction("list.sum(): int", (list: bigint[]) => list.reduce((sum, each) => sum + each, 0n))
-  .registerFunction("list.indexOf(dyn): int", (list: unknown[], item: unknown) => BigInt(list.indexOf(item)))
+  .registerFunction("list.min(): int", (list: bigint[]) => BigInt(Math.min(...list.map(Number))))
   .registerFunction("string.format(list): string", (text: string, list: unknown[]) => {
     const values = [...list];
     return text.replaceAll(/%[ds]/g, () => formatted(values.shift()));
   })
+  .registerFunction("isQuantity(string): bool", (text: string) => millionths(text) !== undefined)
   .registerFunction("quantity(string): Quantity", (text: string) => {
     if (millionths(text) === undefined) throw new Error(`${text} is no quantity`);
     return new Quantity(text);
@@ -57,9 +58,31 @@ export function withDefaults(schema: Structural, value: unknown): unknown {
 
 /** Every rule that the object breaks; with `old`, those over two versions too. Both have their defaults. */
 export function refusals(schema: Structural, value: unknown, old: unknown, path = ""): readonly Problem[] {
-  const own = (schema["x-kubernetes-validations"] ?? []).flatMap((each) => refusal(each, value, old, path));
+  const { "x-kubernetes-validations": validations = [] } = schema;
+  if (validations.length === 0) return inside(schema, value, old, path);
+  const one = { self: celValue(value) };
+  const two = old === undefined ? undefined : { self: unordered(schema, value), oldSelf: unordered(schema, old) };
+  const own = validations.flatMap((each) => {
+    const variables = /\boldSelf\b/.test(each.rule) ? two : one;
+    return variables ? refusal(each, variables, path) : [];
+  });
   return [...own, ...inside(schema, value, old, path)];
 }
+
+/** As CEL compares it: lists of the types set and map are equal in any order. */
+function unordered(schema: Structural, value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const entries = value.map((each) => unordered(schema.items ?? {}, each));
+    return schema["x-kubernetes-list-type"] === "atomic"
+      ? entries
+      : entries.sort((a, b) => (text(a) < text(b) ? -1 : 1));
+  }
+  if (!isObject(value)) return celValue(value);
+  const fields = Object.entries(value).filter(([, each]) => each !== undefined);
+  return Object.fromEntries(fields.map(([name, each]) => [name, unordered(schema.properties?.[name] ?? {}, each)]));
+}
+const text = (value: unknown) =>
+  JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? String(each) : each));
 
 function inside(schema: Structural, value: unknown, old: unknown, path: string): readonly Problem[] {
   const under = (name: string | number) => (path === "" ? `${name}` : `${path}.${name}`);
@@ -72,10 +95,12 @@ function inside(schema: Structural, value: unknown, old: unknown, path: string):
   });
 }
 
-function refusal(validation: Validation, self: unknown, oldSelf: unknown, path: string): readonly Problem[] {
+function refusal(
+  validation: Validation,
+  variables: Readonly<Record<string, unknown>>,
+  path: string,
+): readonly Problem[] {
   const { rule, message, messageExpression, fieldPath = "" } = validation;
-  if (/\boldSelf\b/.test(rule) && oldSelf === undefined) return [];
-  const variables = { self: celValue(self), oldSelf: celValue(oldSelf ?? null) };
   if (evaluate(rule, variables) === true) return [];
   const said = messageExpression === undefined ? message : evaluate(messageExpression, variables);
   return [{ field: `${path}${fieldPath}`.replace(/^\./, ""), message: String(said) }];

@@ -6,6 +6,7 @@ import type { InvalidSpec } from "./invalid-specs.ts";
 const reachable = { "spec.exposure.type": "LoadBalancer" };
 const bucket = { bucket: "checkpoints", credentialsSecret: "bucket" };
 const everyHour = "0 * * * *";
+const nested = (levels: number): object => (levels === 0 ? {} : { a: nested(levels - 1) });
 
 export const invalidRules: readonly InvalidSpec[] = [
   {
@@ -36,26 +37,26 @@ export const invalidRules: readonly InvalidSpec[] = [
   },
   {
     name: "a weight that cannot be split",
-    set: { "spec.replicas": 5 },
+    set: { "spec.replicas": 5, "spec.regions.0.weight": 1, "spec.placement.surviveRegionLoss": false },
     layer: "schema",
     field: "spec.regions",
     message: "Weight 1 cannot be split among the 2 seats of eu-west. Set it to at least 2.",
   },
   {
     name: "a region that must not be lost",
-    set: { "spec.regions.0.weight": 3 },
+    set: { "spec.regions.0.weight": 36 },
     layer: "schema",
     field: "spec.placement.surviveRegionLoss",
     message:
-      "eu-west holds 3, more than F = 1: losing it would stop the swarm. Use at least 4 regions of equal weight, lower its weight, or set surviveRegionLoss to false.",
+      "eu-west holds 36, more than F = 23: losing it would stop the swarm. Use at least 4 regions of equal weight, lower its weight, or set surviveRegionLoss to false.",
   },
   {
     name: "a member run elsewhere that makes its region too heavy",
-    set: { "spec.members": [{ ...member, region: "us-east" }], ...reachable },
+    set: { "spec.members": [{ ...member, region: "us-east", power: 6 }], ...reachable },
     layer: "schema",
     field: "spec.placement.surviveRegionLoss",
     message:
-      "us-east holds 2, more than F = 1: losing it would stop the swarm. Use at least 4 regions of equal weight, lower its weight, or set surviveRegionLoss to false.",
+      "us-east holds 18, more than F = 17: losing it would stop the swarm. Use at least 4 regions of equal weight, lower its weight, or set surviveRegionLoss to false.",
   },
   {
     name: "a required region nobody knows",
@@ -66,10 +67,10 @@ export const invalidRules: readonly InvalidSpec[] = [
   },
   {
     name: "more required of a region than it holds",
-    set: { "spec.consensus.coverage.requiredRegions": { "eu-west": 2 } },
+    set: { "spec.consensus.coverage.requiredRegions": { "eu-west": 13 } },
     layer: "schema",
     field: "spec.consensus.coverage.requiredRegions",
-    message: "eu-west holds 1, less than the 2 asked for. Lower it.",
+    message: "eu-west holds 12, less than the 13 asked for. Lower it.",
   },
   {
     name: "two members with one key",
@@ -84,21 +85,21 @@ export const invalidRules: readonly InvalidSpec[] = [
     layer: "schema",
     field: "spec.exposure.type",
     message:
-      "Members run elsewhere cannot dial a ClusterIP. Set it to NodePort or LoadBalancer, or list exposure.announce.",
+      "Members run elsewhere cannot dial a ClusterIP. Set it to NodePort or LoadBalancer, or list every seat in exposure.announce.",
   },
   {
     name: "a promotion in steps above F",
-    set: { "spec.rollout.promotion.stepPower": 2 },
+    set: { "spec.rollout.promotion.stepPower": 16 },
     layer: "schema",
     field: "spec.rollout.promotion.stepPower",
-    message: "A step of 2 power is more than F = 1. Lower it, or remove it to use F.",
+    message: "A step of 16 power is more than F = 15. Lower it, or remove it to use F.",
   },
   {
     name: "too many canaries",
     set: { "spec.canary": { seats: 2 } },
     layer: "schema",
     field: "spec.canary.seats",
-    message: "2 canary seats hold at least as much power, more than F = 1. Use fewer, or add seats.",
+    message: "2 canary seats hold at least 24 power, more than F = 15. Use fewer, or add seats.",
   },
   {
     name: "an autoscaler upside down",
@@ -120,6 +121,54 @@ export const invalidRules: readonly InvalidSpec[] = [
     layer: "schema",
     field: "spec.replicas",
     message: "4 is outside autoscaling.minSeats = 5 and maxSeats = 8. Change one of them.",
+  },
+  {
+    name: "an autoscaler beyond a region's weight",
+    set: {
+      "spec.regions.0.weight": 2,
+      "spec.placement.surviveRegionLoss": false,
+      "spec.autoscaling": { minSeats: 4, maxSeats: 9 },
+    },
+    layer: "schema",
+    field: "spec.autoscaling.maxSeats",
+    message:
+      "9 seats are 3 in eu-west, and its weight of 2 cannot be split among them. Raise the weight, or lower maxSeats.",
+  },
+  {
+    name: "a key set that the operator has no part in",
+    set: { "spec.genesis.governance.keys": [member.peerKey] },
+    layer: "schema",
+    field: "spec.genesis.governance.keys",
+    message:
+      "The operator holds none of these keys. Name the Secret with one of them in authority.keySecretName, or set authority.seatOwner to make the operator its delegate.",
+  },
+  {
+    name: "a canary whose timeouts end before they begin",
+    set: { "spec.canary": { seats: 1, overrides: { minTimeout: 10_001 } } },
+    layer: "schema",
+    field: "spec.canary.overrides.minTimeout",
+    message: "10001 ms is above consensus.maxTimeout = 10000 ms. Lower it.",
+  },
+  {
+    name: "members on the port of requests",
+    set: { "spec.exposure.port": 7_101 },
+    layer: "schema",
+    field: "spec.exposure.port",
+    message: "Ports 7101 and 7102 are those of a validator's requests and metrics. Use another.",
+  },
+  {
+    name: "a toleration of every key with a value",
+    set: { "spec.regions.0.tolerations": [{ operator: "Exists", value: "x" }] },
+    layer: "schema",
+    field: "spec.regions",
+    message: "A toleration with Exists has no value, and one with Equal has a key. Remove the value or add the key.",
+  },
+  {
+    name: "a toleration that ends of what evicts nobody",
+    set: { "spec.regions.0.tolerations": [{ key: "a", effect: "NoSchedule", tolerationSeconds: 5 }] },
+    layer: "schema",
+    field: "spec.regions",
+    message: "Only a toleration of NoExecute has tolerationSeconds. Set its effect, or remove them.",
   },
   {
     name: "more signatures than keys",
@@ -237,6 +286,27 @@ export const invalidRules: readonly InvalidSpec[] = [
     layer: "planner",
     field: "spec.genesis.accounts.0.institution",
     message: "No institution has the BIC NOSUDEFFXXX. Add it under spec.genesis.institutions, or correct it.",
+  },
+  {
+    name: "private data that no seat may hold",
+    set: { "spec.genesis.institutions.0.zone": "CH" },
+    layer: "planner",
+    field: "spec.genesis.institutions.0.zone",
+    message: "No seat may hold private data of CH. Add it to the zones of a region or a member, or correct it.",
+  },
+  {
+    name: "a label no pod could have",
+    set: { "spec.podTemplate.labels": { "a b": "x" } },
+    layer: "planner",
+    field: "spec.podTemplate.labels.a b",
+    message: "The key must be the key of a label, such as topology.kubernetes.io/zone.",
+  },
+  {
+    name: "an affinity without an end",
+    set: { "spec.regions.0.affinity": nested(40) },
+    layer: "planner",
+    field: "spec.regions.0.affinity",
+    message: "Must be nested at most 32 levels deep.",
   },
   {
     name: "a member under the name of a seat run from here",

@@ -210,6 +210,35 @@ export const invalidShapes: readonly InvalidSpec[] = [
       "Must be a schedule of five fields in UTC: minute, hour, day of month, month, day of week, such as 0 */6 * * *.",
   },
   {
+    name: "a schedule at no hour",
+    set: { "spec.checkpoints": { schedule: "0 24 * * *", destination: { pvc: {} } } },
+    layer: "schema",
+    field: "spec.checkpoints.schedule",
+    message:
+      "Must be a schedule of five fields in UTC: minute, hour, day of month, month, day of week, such as 0 */6 * * *.",
+  },
+  {
+    name: "a volume of nothing",
+    set: { "spec.storage.size": "0" },
+    layer: "schema",
+    field: "spec.storage.size",
+    message: "Must be a quantity of at least 1Gi, such as 20Gi.",
+  },
+  {
+    name: "a request below nothing",
+    set: { "spec.resources.requests.memory": -1 },
+    layer: "schema",
+    field: "spec.resources.requests.memory",
+    message: "Must be a quantity such as 500m, 2 or 4Gi.",
+  },
+  {
+    name: "a label's value with a space",
+    set: { "spec.podTemplate.labels": { team: "a b" } },
+    layer: "schema",
+    field: "spec.podTemplate.labels.team",
+    message: "Must be the value of a label: at most 63 letters, digits, dots, dashes and underscores.",
+  },
+  {
     name: "a key that is too short",
     set: { "spec.members": [{ ...member, blsKey: "a1" }], ...reachable },
     layer: "schema",

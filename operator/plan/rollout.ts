@@ -14,7 +14,7 @@ interface Outdated {
 }
 
 export function planRollout(facts: Facts): readonly Decision[] {
-  const { chain, desired } = facts;
+  const { chain } = facts;
   const voters = chain ? outdatedVoters(facts, chain) : [];
   const others = facts.identities.flatMap((identity) => outdatedLearner(facts, identity));
   const halted = chain ? haltedBy(facts, chain) : undefined;

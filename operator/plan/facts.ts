@@ -105,7 +105,7 @@ function collectIdentities(
       const pod = snapshot.pods.find((each) => each.name === name);
       const report = pod && fresh.find((each) => each.podUid === pod.uid);
       const keys = volume ? volume.keys : keysOf(report);
-      const why = lossOf(volume, pod, report, snapshot, recorded) ?? lastingLoss(name, memory);
+      const why = lossOf(volume, pod, report, snapshot, recorded) ?? lastingLoss(name, report, memory);
       const member = chain?.current.members.find(({ blsKey }) => blsKey === keys?.blsKey);
       const votes = member !== undefined && chain?.voting.get(member.id) === "yes";
       return {
@@ -147,9 +147,11 @@ function lossOf(
   return stranded ? "node-unreachable" : undefined;
 }
 
-/** What it said before its pod ended, and cannot take back. */
-const lastingLoss = (name: string, { lost }: Memory): LossReason | undefined =>
-  lost.find(({ identity, why }) => identity === name && (why === "retired" || why === "keys-differ"))?.why;
+/** What it said before its pod ended: it cannot take it back, or only by saying something else. */
+function lastingLoss(name: string, report: Report | undefined, { lost }: Memory): LossReason | undefined {
+  const why = lost.find(({ identity }) => identity === name)?.why;
+  return why === "retired" || why === "keys-differ" || (why === "quarantined" && !report) ? why : undefined;
+}
 
 /** What may come back is waited for; what cannot is lost at once. */
 function countdown(

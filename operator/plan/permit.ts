@@ -242,9 +242,9 @@ const certain = (members: readonly SetMember[], chain: Chain) =>
   members.reduce((sum, { id, power }) => (chain.voting.get(id) === "yes" ? sum + power : sum), 0);
 
 /** A pod that nobody calls working: its restart takes nothing, however few report. */
-function isOwnFix({ seats }: Facts, chain: Chain, { purpose, seats: [id = ""] }: Claimed): boolean {
-  const holder = seats.find((seat) => seat.id === id)?.holder;
-  return purpose === "restart" && holder !== undefined && isBroken(holder, chain.heard.has(id));
+function isOwnFix({ identities }: Facts, chain: Chain, { purpose, seats: [id = ""], identities: [name] }: Claimed) {
+  const identity = identities.find((each) => each.name === name);
+  return purpose === "restart" && identity !== undefined && isBroken(identity, chain.heard.has(id));
 }
 
 const isDown = (facts: Facts, chain: Chain, claim: Claimed) =>

@@ -156,7 +156,7 @@ export function planRetirement(facts: Facts): readonly Decision[] {
 }
 
 /** Whether a set could name it after all: reports may be old, or its keys may be gone with its volume. */
-function mayBeNamed({ chain, seats }: Facts, { name, seat, volume, keys }: Identity): boolean {
+export function mayBeNamed({ chain, seats }: Facts, { name, seat, volume, keys }: Identity): boolean {
   if (!chain || (volume && !keys)) return false;
   if (!chain.trusted) return true;
   if (keys) return false;

@@ -1,12 +1,12 @@
 /** Pods of an old revision are replaced one at a time: broken ones first, then the cheapest, halted by the first that does not come back. */
 import { type Chain, reachable, type Voting } from "./chain.ts";
 import { act, type Decision, wait } from "./decisions.ts";
-import { byName, type Facts, type Identity, type Seat } from "./facts.ts";
-import { isKept } from "./repair.ts";
+import { byName, type Facts, type Identity } from "./facts.ts";
+import { isKept, mayBeNamed } from "./repair.ts";
 import type { Pod } from "./snapshot.ts";
 
 interface Outdated {
-  readonly seat: Seat;
+  readonly seat: string;
   readonly identity: Identity;
   readonly pod: Pod;
   readonly power: number;
@@ -14,13 +14,22 @@ interface Outdated {
 }
 
 export function planRollout(facts: Facts): readonly Decision[] {
-  const { chain, desired } = facts;
+  const { chain } = facts;
   const voters = chain ? outdatedVoters(facts, chain) : [];
-  // Who does not vote can be replaced at any time.
-  const others = facts.identities.flatMap((identity) => {
-    const { name, pod, named } = identity;
-    if (!pod || named || !isOutdated(pod, desired.podRevision) || !isKept(facts, identity)) return [];
-    const message = `${name} runs another revision than the spec's and has no vote.`;
+  const others = facts.identities.flatMap((identity) => outdatedLearner(facts, identity));
+  const halted = chain ? haltedBy(facts, chain) : undefined;
+  return [
+    ...others,
+    ...voters.map((each) => unreachable(facts, each) ?? (halted && each.voting !== "no" ? halted : restart(each))),
+  ];
+}
+
+/** Who does not vote can be replaced at any time; who may be named by a set that is not seen now is left alone, unless it is broken. */
+function outdatedLearner(facts: Facts, identity: Identity): readonly Decision[] {
+  const { name, seat, pod, named } = identity;
+  if (!pod || named || !isOutdated(pod, facts.desired.podRevision) || !isKept(facts, identity)) return [];
+  const message = `${name} runs another revision than the spec's and has no vote.`;
+  if (!mayBeNamed(facts, identity))
     return [
       act("Rollout", {
         kind: "delete-pod",
@@ -31,11 +40,13 @@ export function planRollout(facts: Facts): readonly Decision[] {
         message,
       }),
     ];
-  });
-  const halted = chain ? haltedBy(facts, chain) : undefined;
+  if (isBroken(identity, false)) return [restart({ seat, identity, pod, power: 0, voting: "no" })];
   return [
-    ...others,
-    ...voters.map((each) => unreachable(facts, each) ?? (halted && each.voting !== "no" ? halted : restart(each))),
+    wait(
+      "Rollout",
+      "NamedPerhaps",
+      `${name} runs another revision than the spec's. It is restarted when a quorum's reports show whether it votes.`,
+    ),
   ];
 }
 
@@ -58,7 +69,7 @@ function outdatedVoters({ seats, desired }: Facts, chain: Chain): readonly Outda
       const { member, holder } = seat;
       if (!member || !holder?.pod || !isOutdated(holder.pod, desired.podRevision)) return [];
       const voting = isBroken(holder, chain.heard.has(member.id)) ? "no" : (chain.voting.get(member.id) ?? "unknown");
-      return [{ seat, identity: holder, pod: holder.pod, power: member.power, voting }];
+      return [{ seat: seat.id, identity: holder, pod: holder.pod, power: member.power, voting }];
     })
     .toSorted(
       (a, b) => order[a.voting] - order[b.voting] || a.power - b.power || byName(a.identity.name, b.identity.name),
@@ -82,7 +93,7 @@ function restart({ seat, identity, pod, power, voting }: Outdated): Decision {
     claim: {
       id: `restart ${identity.name} ${pod.uid}`,
       purpose: "restart",
-      seats: [seat.id],
+      seats: [seat],
       identities: [identity.name],
       power: voting === "no" ? 0 : power,
       podUid: pod.uid,

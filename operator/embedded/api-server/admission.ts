@@ -59,11 +59,7 @@ function admission<Spec>(rules: Rules<Spec>): Admission {
     const spec = parsed.data;
     const named = { metadata: { name: stringAt(objectAt(object, "metadata"), "name") }, spec };
     const before = old ? rules.spec.safeParse(old["spec"]) : undefined;
-    const wrong = [
-      ...broken(rules.object, named, ""),
-      ...broken(rules.specRules, spec, "spec"),
-      ...status.problems,
-    ];
+    const wrong = [...broken(rules.object, named, ""), ...broken(rules.specRules, spec, "spec"), ...status.problems];
     const forbidden = before?.success ? brokenByChange(rules.changes, spec, before.data, "spec") : [];
     return result(object, wrong, { spec: toJson(spec), status: status.value }, forbidden);
   };

@@ -29,8 +29,7 @@ export const admitConfig: BuiltInAdmission = (given, old) => {
         message: `Invalid value: ${JSON.stringify(value)}: must be text`,
       });
   if (old?.["immutable"] === true) {
-    if (object["immutable"] !== true)
-      causes.push(forbidden("immutable", "field is immutable when `immutable` is set"));
+    if (object["immutable"] !== true) causes.push(forbidden("immutable", "field is immutable when `immutable` is set"));
     for (const field of ["data", "binaryData"])
       if (!sameJson(object[field], old[field]))
         causes.push(forbidden(field, "field is immutable when `immutable` is set"));
@@ -78,6 +77,7 @@ export const admitPod: BuiltInAdmission = (object, old) => {
 
 function fixed(spec: JsonObject): JsonObject {
   const { nodeName: _, tolerations: __, activeDeadlineSeconds: ___, ...rest } = spec;
-  const bare = (field: string): Json => listAt(spec, field).map((each) => (isObject(each) ? without(each, "image") : each));
+  const bare = (field: string): Json =>
+    listAt(spec, field).map((each) => (isObject(each) ? without(each, "image") : each));
   return { ...rest, containers: bare("containers"), initContainers: bare("initContainers") };
 }

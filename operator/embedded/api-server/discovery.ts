@@ -24,7 +24,16 @@ export function discover(resources: readonly Resource[], path: string): Reply | 
   if (!whole || found.length === 0) return unknownPath();
   const listed = [
     ...(groupVersion === "v1"
-      ? [{ name: "namespaces", singularName: "namespace", namespaced: false, kind: "Namespace", verbs: ["get", "list"], shortNames: ["ns"] }]
+      ? [
+          {
+            name: "namespaces",
+            singularName: "namespace",
+            namespaced: false,
+            kind: "Namespace",
+            verbs: ["get", "list"],
+            shortNames: ["ns"],
+          },
+        ]
       : []),
     ...found.flatMap(resourcesOf),
   ];
@@ -54,10 +63,7 @@ function resourcesOf({ kind, singular, shortNames, categories, status, scale }: 
       ? [below("scale", { kind: "Scale", group: "autoscaling", version: "v1" }, ["get", "patch", "update"])]
       : []),
     ...(type === "Pod"
-      ? [
-          below("log", {}, ["get"]),
-          below("eviction", { kind: "Eviction", group: "policy", version: "v1" }, ["create"]),
-        ]
+      ? [below("log", {}, ["get"]), below("eviction", { kind: "Eviction", group: "policy", version: "v1" }, ["create"])]
       : []),
   ];
 }
@@ -71,9 +77,13 @@ export function namespaceReply(namespaces: readonly string[], name: string): Rep
     status: { phase: "Active" },
   });
   if (name === "")
-    return ok({ kind: "NamespaceList", apiVersion: "v1", metadata: { resourceVersion: "1" }, items: namespaces.map(object) });
+    return ok({
+      kind: "NamespaceList",
+      apiVersion: "v1",
+      metadata: { resourceVersion: "1" },
+      items: namespaces.map(object),
+    });
   return namespaces.includes(name) ? ok(object(name)) : noNamespace(name);
 }
 
-export const noNamespace = (name: string) =>
-  notFound({ group: "", plural: "namespaces", kind: "Namespace", name });
+export const noNamespace = (name: string) => notFound({ group: "", plural: "namespaces", kind: "Namespace", name });

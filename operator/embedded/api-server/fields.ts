@@ -91,7 +91,8 @@ export function repeated(value: Json, shape: Shape | undefined, path = ""): Path
 export function overlay(value: Json | undefined, patch: Json, shape: Shape | undefined): Json {
   if (isObject(patch) && isObject(value) && shape?.atomic !== true) {
     const next = new Map(Object.entries(value));
-    for (const [name, field] of Object.entries(patch)) next.set(name, overlay(next.get(name), field, below(shape, name)));
+    for (const [name, field] of Object.entries(patch))
+      next.set(name, overlay(next.get(name), field, below(shape, name)));
     return Object.fromEntries(next);
   }
   if (isList(patch) && isList(value) && shape?.list !== undefined) {

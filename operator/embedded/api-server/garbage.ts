@@ -75,9 +75,7 @@ export function createCollector(store: Store, all: Iterable<Entry>, acts: Collec
       const blocking = mine.filter(
         (each) =>
           store.withUid(each.uid) !== undefined &&
-          ownersOf(each.object).some(
-            (owner) => stringAt(owner, "uid") === uid && owner["blockOwnerDeletion"] === true,
-          ),
+          ownersOf(each.object).some((owner) => stringAt(owner, "uid") === uid && owner["blockOwnerDeletion"] === true),
       );
       if (blocking.length === 0) dropFinalizer(entry, collectorFinalizers.Foreground);
       return;

@@ -1,8 +1,8 @@
 /** What only the kubelet can do: the log of a pod, and an eviction that asks its disruption budget. */
 import { isObject, type Json, objectAt, stringAt } from "./json.ts";
-import { badRequest, internal, notFound, refuse, type Reply } from "./reply.ts";
-import { aboutOf } from "./resources.ts";
+import { badRequest, internal, notFound, type Reply, refuse } from "./reply.ts";
 import type { Served } from "./requests.ts";
+import { aboutOf } from "./resources.ts";
 import type { Entry } from "./store.ts";
 import { precondition } from "./writes.ts";
 

@@ -74,5 +74,7 @@ const writeToken = (version: number, after: string) =>
 function readToken(text: string): { readonly version: number; readonly after: string } | undefined {
   const token = parseJson(Buffer.from(text, "base64url").toString("utf8"));
   const version = isObject(token) ? token["v"] : undefined;
-  return typeof version === "number" && Number.isInteger(version) ? { version, after: stringAt(token, "after") } : undefined;
+  return typeof version === "number" && Number.isInteger(version)
+    ? { version, after: stringAt(token, "after") }
+    : undefined;
 }

@@ -6,7 +6,8 @@ import type { Resource } from "./resources.ts";
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const label = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
 const labelValue = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
-const qualifiedName = /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const qualifiedName =
+  /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const maxAnnotationBytes = 256 * 1_024;
 
 const wrong = (field: string, value: Json, message: string): Cause => ({
@@ -29,14 +30,27 @@ export function metadataCauses(resource: Resource, object: JsonObject, old: Json
 
 function nameCauses({ names }: Resource, name: string): readonly Cause[] {
   const field = "metadata.name";
-  if (name === "") return [{ reason: "FieldValueRequired", field, message: "Required value: name or generateName is required" }];
+  if (name === "")
+    return [{ reason: "FieldValueRequired", field, message: "Required value: name or generateName is required" }];
   if (names === "label")
     return label.test(name) && name.length <= 63
       ? []
-      : [wrong(field, name, "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (at most 63)")];
+      : [
+          wrong(
+            field,
+            name,
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (at most 63)",
+          ),
+        ];
   return subdomain.test(name) && name.length <= 253
     ? []
-    : [wrong(field, name, "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (at most 253)")];
+    : [
+        wrong(
+          field,
+          name,
+          "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (at most 253)",
+        ),
+      ];
 }
 
 function mapCauses(field: string, map: Json | undefined, labels: boolean): readonly Cause[] {
@@ -45,14 +59,31 @@ function mapCauses(field: string, map: Json | undefined, labels: boolean): reado
   const causes: Cause[] = [];
   let bytes = 0;
   for (const [name, value] of Object.entries(map)) {
-    if (!qualifiedName.test(name) || name.length > 317) causes.push(wrong(field, name, "name part must consist of alphanumeric characters, '-', '_' or '.', with an optional DNS subdomain prefix and '/'"));
+    if (!qualifiedName.test(name) || name.length > 317)
+      causes.push(
+        wrong(
+          field,
+          name,
+          "name part must consist of alphanumeric characters, '-', '_' or '.', with an optional DNS subdomain prefix and '/'",
+        ),
+      );
     if (typeof value !== "string") causes.push(wrong(`${field}.${name}`, value, "must be text"));
     else if (labels && (value.length > 63 || !labelValue.test(value)))
-      causes.push(wrong(field, value, "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (at most 63)"));
+      causes.push(
+        wrong(
+          field,
+          value,
+          "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (at most 63)",
+        ),
+      );
     else bytes += name.length + value.length;
   }
   if (!labels && bytes > maxAnnotationBytes)
-    causes.push({ reason: "FieldValueTooLong", field, message: `Too long: may not be more than ${maxAnnotationBytes} bytes` });
+    causes.push({
+      reason: "FieldValueTooLong",
+      field,
+      message: `Too long: may not be more than ${maxAnnotationBytes} bytes`,
+    });
   return causes;
 }
 
@@ -108,7 +139,8 @@ export function keepSystemFields(metadata: JsonObject, old: JsonObject): JsonObj
   }
   next.delete("managedFields");
   next.delete("selfLink");
-  for (const field of ["labels", "annotations", "finalizers", "ownerReferences"]) if (isEmpty(next.get(field))) next.delete(field);
+  for (const field of ["labels", "annotations", "finalizers", "ownerReferences"])
+    if (isEmpty(next.get(field))) next.delete(field);
   return Object.fromEntries(next);
 }
 

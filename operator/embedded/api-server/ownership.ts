@@ -23,18 +23,18 @@ const never = new Set([
   "apiVersion",
   "kind",
   ...[
-      "name",
-      "namespace",
-      "uid",
-      "resourceVersion",
-      "generation",
-      "creationTimestamp",
-      "deletionTimestamp",
-      "deletionGracePeriodSeconds",
-      "managedFields",
-      "generateName",
-      "selfLink",
-    ].map((name) => `metadata\u007f${name}`),
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "managedFields",
+    "generateName",
+    "selfLink",
+  ].map((name) => `metadata\u007f${name}`),
 ]);
 
 /** Whether a field is one that managers own: identity and what the server counts are not. */
@@ -89,8 +89,7 @@ export function afterApply(owners: Owners, writing: Writing, wanted: Iterable<Pa
 /** Owners after any other write: what it changed is the writer's alone, and what is gone is nobody's. */
 export function afterUpdate(owners: Owners, writing: Writing, before: Fields, after: Fields): Owners {
   const touched = new Set<Path>();
-  for (const [path, value] of after)
-    if (ownable(path) && !sameJson(before.get(path), value)) touched.add(path);
+  for (const [path, value] of after) if (ownable(path) && !sameJson(before.get(path), value)) touched.add(path);
   let gone = false;
   for (const path of before.keys())
     if (!after.has(path)) {

@@ -60,7 +60,7 @@ export const expired = (message: string) => refuse(410, "Expired", message);
 export const internal = (message: string) => refuse(500, "InternalError", `Internal error occurred: ${message}`);
 
 /** 422: all that is wrong with an object, one cause for each. */
-export function invalid({ group, plural, kind, name }: About, causes: readonly Cause[]): Reply {
+export function invalid({ group, kind, name }: About, causes: readonly Cause[]): Reply {
   const texts = causes.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`));
   const all = texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
   return refuse(422, "Invalid", `${group === "" ? kind : `${kind}.${group}`} "${name}" is invalid: ${all}`, {

@@ -3,7 +3,7 @@ import type { Clock } from "../../kube/clock.ts";
 import { discover, namespaceReply, noNamespace } from "./discovery.ts";
 import type { Hooks } from "./hooks.ts";
 import { evict, openLog } from "./hooks.ts";
-import { isObject, type Json, type JsonObject, objectAt, stringAt } from "./json.ts";
+import { isObject, type Json, type JsonObject, mergePatch, objectAt, stringAt, without } from "./json.ts";
 import { listReply } from "./lists.ts";
 import { pathTarget } from "./paths.ts";
 import {
@@ -11,8 +11,8 @@ import {
   internal,
   methodNotAllowed,
   notFound,
-  refuse,
   type Reply,
+  refuse,
   success,
   tooLarge,
   unknownPath,
@@ -23,7 +23,18 @@ import { selector } from "./selectors.ts";
 import type { Entry, Store } from "./store.ts";
 import { tableOf, wantsTable } from "./table.ts";
 import { watchLines } from "./watching.ts";
-import { apply, create, type How, type Outcome, patch, type PatchKind, remove, replace, type Target } from "./writes.ts";
+import {
+  apply,
+  create,
+  type How,
+  type Outcome,
+  type PatchKind,
+  patch,
+  type RemoveHow,
+  remove,
+  replace,
+  type Target,
+} from "./writes.ts";
 
 export interface ServerRequest {
   readonly method: string;
@@ -53,7 +64,7 @@ export type Served =
 export interface Handler {
   readonly handle: (request: ServerRequest) => Promise<Served>;
   /** A write of the server's own; it is not awaited. */
-  readonly perform: (target: Target, how: How, write: (entry: Entry | undefined) => Outcome) => Reply;
+  readonly carryOut: (outcome: Outcome) => void;
 }
 
 export interface HandlerOptions {
@@ -64,13 +75,12 @@ export interface HandlerOptions {
   readonly hooks: Hooks;
   readonly bookmarkMs: number;
   readonly maxWatches: number;
-  /** Of one object's JSON. */
+  /** Of one object's JSON; etcd takes no more either. */
   readonly maxObjectBytes: number;
   /** Of all together. */
   readonly maxBytes: number;
 }
 
-/** etcd, and so every real server, takes no larger ones. */
 const maxWatchSeconds = 3_600;
 
 export function createHandler(options: HandlerOptions): Handler {
@@ -97,14 +107,12 @@ export function createHandler(options: HandlerOptions): Handler {
     }
   }
 
-  const perform: Handler["perform"] = ({ resource, namespace, name }, _how, write) =>
-    carryOut(write(store.get(resource, namespace, name)), false);
-
   function isTooLarge(outcome: Outcome, bodyBytes: number, before: Entry | undefined): Reply | undefined {
     if (outcome.kind !== "put") return undefined;
     const rough = bodyBytes + (before?.bytes ?? 0);
     const size = rough * 2 > maxObjectBytes ? JSON.stringify(outcome.draft.object).length : rough;
-    if (size > maxObjectBytes) return tooLarge(`the object has ${size} bytes, and at most ${maxObjectBytes} are stored`);
+    if (size > maxObjectBytes)
+      return tooLarge(`the object has ${size} bytes, and at most ${maxObjectBytes} are stored`);
     if (store.stats().bytes + bodyBytes > maxBytes)
       return internal(`the objects have ${maxBytes} bytes together, and no more are stored`);
     return undefined;
@@ -126,51 +134,51 @@ export function createHandler(options: HandlerOptions): Handler {
       nowMs: clock.wall(),
     };
     const entry = name === "" ? undefined : store.get(resource, namespace, name);
-    const existing = (called: string) => store.get(resource, namespace, called);
 
     if (method === "DELETE") {
       if (subresource !== "") return methodNotAllowed();
       const asked = deletion(request);
-      if ("status" in asked) return asked;
+      if (asked.kind === "refused") return asked.reply;
       return carryOut(remove(target, entry, { ...asked, nowMs: how.nowMs }), dryRun === "All" || asked.dryRun);
     }
     const { body } = request;
     if (!isObject(body)) return badRequest("the body is no JSON object");
-    const outcome = ((): Outcome | Reply => {
-      if (subresource === "scale") {
-        if (!entry) return notFound(aboutOf(resource, name));
-        const current = scaleOf(entry);
-        const wanted =
-          method === "PUT" ? body : { ...current, ...body, metadata: objectAt(body, "metadata"), spec: { ...objectAt(current, "spec"), ...objectAt(body, "spec") } };
-        const asked = patchOf(entry, wanted);
-        return "status" in asked && "body" in asked ? (asked as Reply) : patch(target, entry, asked as JsonObject, "merge", how);
-      }
-      switch (method) {
-        case "POST":
-          return name === "" ? create(target, body, how, existing) : methodNotAllowed();
-        case "PUT":
-          return replace(target, entry, body, how);
-        default:
-          break;
-      }
-      if (type.startsWith("application/apply-patch")) {
-        if (query("fieldManager") === "")
-          return refuse(422, "Invalid", 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch', {
-            causes: [{ reason: "FieldValueRequired", field: "fieldManager", message: "Required value: is required for apply patch" }],
-          });
-        return apply(target, entry, body, { ...how, force: query("force") === "true" });
-      }
-      const kind = patchKinds[type];
-      if (kind === undefined || (kind === "strategic" && resource.schema))
-        return refuse(415, "UnsupportedMediaType", `the body of the request was in an unknown format: ${type}`);
-      return patch(target, entry, body, kind, how);
-    })();
-    if (!("kind" in outcome)) return outcome;
+    const outcome = decide(target, entry, body, type, how, request);
     const large = isTooLarge(outcome, bodyBytes, entry);
     if (large) return large;
     const reply = carryOut(outcome, dryRun === "All");
     if (subresource !== "scale" || reply.status !== 200) return reply;
     return { status: 200, body: scaleOf({ ...entry!, object: reply.body }) };
+  }
+
+  function decide(
+    target: Target,
+    entry: Entry | undefined,
+    body: JsonObject,
+    type: string,
+    how: How,
+    { method, query }: ServerRequest,
+  ): Outcome {
+    const { resource, namespace, name } = target;
+    const refused = (reply: Reply): Outcome => ({ kind: "refused", reply });
+    if (how.subresource === "scale") {
+      if (!entry) return refused(notFound(aboutOf(resource, name)));
+      const asked = patchOf(entry, method === "PUT" ? body : mergePatch(without(scaleOf(entry), "metadata"), body));
+      return asked.kind === "patch" ? patch(target, entry, asked.patch, "merge", how) : asked;
+    }
+    if (method === "POST")
+      return name === ""
+        ? create(target, body, how, (called) => store.get(resource, namespace, called))
+        : refused(methodNotAllowed());
+    if (method === "PUT") return replace(target, entry, body, how);
+    if (type.startsWith("application/apply-patch")) {
+      if (query("fieldManager") === "") return refused(noManager);
+      return apply(target, entry, body, { ...how, force: query("force") === "true" });
+    }
+    const kind = patchKinds[type];
+    if (kind === undefined || (kind === "strategic" && resource.schema))
+      return refused(refuse(415, "UnsupportedMediaType", `the body of the request was in an unknown format: ${type}`));
+    return patch(target, entry, body, kind, how);
   }
 
   function read(target: Target, subresource: string, request: ServerRequest): Reply {
@@ -194,7 +202,8 @@ export function createHandler(options: HandlerOptions): Handler {
     const chosen = selector(resource, query("labelSelector"), fields);
     if (chosen.kind === "invalid") return reply(badRequest(chosen.message));
     const version = query("resourceVersion");
-    if (!/^\d{0,15}$/.test(version)) return reply(badRequest(`resourceVersion: Invalid value: ${JSON.stringify(version)}`));
+    if (!/^\d{0,15}$/.test(version))
+      return reply(badRequest(`resourceVersion: Invalid value: ${JSON.stringify(version)}`));
     const from = version === "" || version === "0" ? undefined : Number(version);
     if (from !== undefined && from > store.published())
       return reply(
@@ -247,7 +256,10 @@ export function createHandler(options: HandlerOptions): Handler {
         return reply(method === "POST" ? await evict(hooks, entry, request.body) : methodNotAllowed());
       return method === "GET" ? openLog(hooks, entry, query, request.signal) : reply(methodNotAllowed());
     }
-    const allowed = subresource === "" || (subresource === "status" && resource.status) || (subresource === "scale" && resource.scale);
+    const allowed =
+      subresource === "" ||
+      (subresource === "status" && resource.status) ||
+      (subresource === "scale" && resource.scale);
     if (!allowed) return reply(unknownPath());
     if (method === "GET" && (query("watch") === "true" || query("watch") === "1"))
       return watch(resource, namespace, request, name);
@@ -282,7 +294,7 @@ export function createHandler(options: HandlerOptions): Handler {
   }
 
   return {
-    perform,
+    carryOut: (outcome) => void carryOut(outcome, false),
     async handle(request) {
       const failure = store.failure();
       if (failure !== undefined) return { kind: "reply", reply: internal(failure) };
@@ -295,6 +307,17 @@ export function createHandler(options: HandlerOptions): Handler {
   };
 }
 
+const noManager = refuse(
+  422,
+  "Invalid",
+  'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+  {
+    causes: [
+      { reason: "FieldValueRequired", field: "fieldManager", message: "Required value: is required for apply patch" },
+    ],
+  },
+);
+
 const patchKinds: Readonly<Record<string, PatchKind>> = {
   "application/merge-patch+json": "merge",
   "application/strategic-merge-patch+json": "strategic",
@@ -302,24 +325,37 @@ const patchKinds: Readonly<Record<string, PatchKind>> = {
 
 /** A real server lists nothing in a namespace that is not there. */
 function emptyOrMissing(resource: Resource, namespace: string): Reply {
-  const body = { kind: `${resource.kind.kind}List`, apiVersion: resource.apiVersion, metadata: { resourceVersion: "1" }, items: [] };
+  const body = {
+    kind: `${resource.kind.kind}List`,
+    apiVersion: resource.apiVersion,
+    metadata: { resourceVersion: "1" },
+    items: [],
+  };
   return namespace === "" ? unknownPath() : { status: 200, body };
 }
 
-function deletion({ body, query }: ServerRequest) {
+type Deletion =
+  | (Omit<RemoveHow, "nowMs"> & { readonly kind: "options"; readonly dryRun: boolean })
+  | { readonly kind: "refused"; readonly reply: Reply };
+
+function deletion({ body, query }: ServerRequest): Deletion {
+  const refused = (message: string): Deletion => ({ kind: "refused", reply: badRequest(message) });
   const options = isObject(body) ? body : {};
   const propagation = query("propagationPolicy") || stringAt(options, "propagationPolicy") || "Background";
   if (propagation !== "Background" && propagation !== "Foreground" && propagation !== "Orphan")
-    return badRequest(`propagationPolicy: ${propagation} is not one of Background, Foreground, Orphan`);
+    return refused(`propagationPolicy: ${propagation} is not one of Background, Foreground, Orphan`);
   const given = query("gracePeriodSeconds") || options["gracePeriodSeconds"];
   const grace = given === undefined || given === null || given === "" ? undefined : Number(given);
   if (grace !== undefined && (!Number.isInteger(grace) || grace < 0))
-    return badRequest("gracePeriodSeconds must be a whole number of seconds");
+    return refused("gracePeriodSeconds must be a whole number of seconds");
   const dryRun = Array.isArray(options["dryRun"]) && options["dryRun"].includes("All");
-  return { preconditions: objectAt(options, "preconditions"), propagation, grace, dryRun } as const;
+  return { kind: "options", preconditions: objectAt(options, "preconditions"), propagation, grace, dryRun };
 }
 
-async function* whenOver(lines: AsyncGenerator<string, void, void>, over: () => void): AsyncGenerator<string, void, void> {
+async function* whenOver(
+  lines: AsyncGenerator<string, void, void>,
+  over: () => void,
+): AsyncGenerator<string, void, void> {
   try {
     yield* lines;
   } finally {

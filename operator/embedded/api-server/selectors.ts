@@ -1,5 +1,5 @@
 /** Label and field selectors as kubectl writes them. */
-import { type Json, type JsonObject, isObject, objectAt } from "./json.ts";
+import { isObject, type Json, type JsonObject, objectAt } from "./json.ts";
 import type { Resource } from "./resources.ts";
 
 export type Matches = (object: JsonObject) => boolean;
@@ -75,8 +75,7 @@ function fieldSelector(resource: Resource, text: string): Selector {
     const found = /^([A-Za-z.]+)(==|=|!=)(.*)$/.exec(part.trim());
     if (!found) return { kind: "invalid", message: `invalid field selector: ${JSON.stringify(part)}` };
     const [, field = "", operator, value] = found;
-    if (!selectable.includes(field))
-      return { kind: "invalid", message: `field label not supported: ${field}` };
+    if (!selectable.includes(field)) return { kind: "invalid", message: `field label not supported: ${field}` };
     rules.push((object) => (fieldText(object, field) === value) === (operator !== "!="));
   }
   return { kind: "selector", empty: false, matches: (object) => rules.every((rule) => rule(object)) };

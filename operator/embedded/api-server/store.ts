@@ -2,8 +2,9 @@
  * What the API server keeps: objects in their newest version, one counter of versions, and the last changes, from which
  * watches and pages of lists are served. A change is published once it is durable; nothing is answered before that.
  */
+
+import { type Durable, type Journal, openJournal } from "./journal.ts";
 import { isObject, type JsonObject, objectAt, parseJson, stringAt } from "./json.ts";
-import { type Durable, openJournal, type Journal } from "./journal.ts";
 import { type Owners, ownersFromJson, ownersToJson } from "./ownership.ts";
 import type { Resource } from "./resources.ts";
 
@@ -50,11 +51,7 @@ export interface Store {
   /** In the order of namespace and name. Undefined: all namespaces. */
   readonly list: (resource: Resource, namespace: string | undefined) => readonly Entry[];
   /** The same as it was at a version; undefined when that is not known any more. */
-  readonly listAt: (
-    resource: Resource,
-    namespace: string | undefined,
-    version: number,
-  ) => readonly Entry[] | undefined;
+  readonly listAt: (resource: Resource, namespace: string | undefined, version: number) => readonly Entry[] | undefined;
   /** The change that made a version, which must be known and published. */
   readonly change: (version: number) => Change;
   readonly put: (draft: Draft) => Entry;
@@ -183,16 +180,19 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
     return undefined;
   }
 
-  const opened = directory === undefined ? undefined : await openJournal({
-    directory,
-    onRecord: replay,
-    snapshot,
-    onFailure: (message) => {
-      failure = message;
-      onFailure(message);
-    },
-    ...(compactBytes === undefined ? {} : { compactBytes }),
-  });
+  const opened =
+    directory === undefined
+      ? undefined
+      : await openJournal({
+          directory,
+          onRecord: replay,
+          snapshot,
+          onFailure: (message) => {
+            failure = message;
+            onFailure(message);
+          },
+          ...(compactBytes === undefined ? {} : { compactBytes }),
+        });
   if (opened?.kind === "failed") return opened;
   const journal: Journal = opened?.journal ?? inMemory();
   published = version;
@@ -276,7 +276,10 @@ export async function openStore(options: StoreOptions): Promise<OpenedStore> {
     },
     change: (at) => history[at - oldest - 1]!,
     put: (draft) =>
-      record(collectionOf(draft.resource).entries.has(keyOf(draft.namespace, draft.name)) ? "MODIFIED" : "ADDED", draft),
+      record(
+        collectionOf(draft.resource).entries.has(keyOf(draft.namespace, draft.name)) ? "MODIFIED" : "ADDED",
+        draft,
+      ),
     remove: (draft) => record("DELETED", draft),
     settled: () => batch?.done,
     failure: () => failure,

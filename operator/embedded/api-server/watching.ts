@@ -41,7 +41,11 @@ export async function* watchLines(
       JSON.stringify({
         apiVersion,
         kind: kind.kind,
-        metadata: { resourceVersion: String(version), creationTimestamp: null, ...(annotations ? { annotations } : {}) },
+        metadata: {
+          resourceVersion: String(version),
+          creationTimestamp: null,
+          ...(annotations ? { annotations } : {}),
+        },
       }),
     );
   const tooOld = (at: number) =>

@@ -5,9 +5,18 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { prune } from "./admission.ts";
 import { fieldsOf, isBelow, overlay, type Path, repeated, shown, strategicPatch, withoutField } from "./fields.ts";
-import { isObject, type Json, type JsonObject, mergePatch, objectAt, sameJson, stringAt, without } from "./json.ts";
+import { isObject, type JsonObject, mergePatch, objectAt, sameJson, stringAt, without } from "./json.ts";
 import { finalizersOf, keepSystemFields, metadataCauses, sameSpec, timeText } from "./metadata.ts";
-import { afterApply, afterUpdate, conflictCause, conflictsOf, ownable, ownedBy, type Owners, type Writing } from "./ownership.ts";
+import {
+  afterApply,
+  afterUpdate,
+  conflictCause,
+  conflictsOf,
+  type Owners,
+  ownable,
+  ownedBy,
+  type Writing,
+} from "./ownership.ts";
 import { alreadyExists, badRequest, conflict, invalid, notFound, type Reply } from "./reply.ts";
 import { aboutOf, type Resource } from "./resources.ts";
 import type { Draft, Entry } from "./store.ts";
@@ -39,14 +48,21 @@ export interface How {
 const refused = (reply: Reply): Outcome => ({ kind: "refused", reply });
 const modified = "the object has been modified; please apply your changes to the latest version and try again";
 
-function writingOf({ resource }: Target, { manager, subresource, nowMs }: How, operation: Writing["operation"]): Writing {
+function writingOf(
+  { resource }: Target,
+  { manager, subresource, nowMs }: How,
+  operation: Writing["operation"],
+): Writing {
   return { manager, operation, subresource, apiVersion: resource.apiVersion, time: timeText(nowMs) };
 }
 
 /** Whether the body is an object of this path at all. */
 function misplaced({ resource, namespace, name }: Target, body: JsonObject): Reply | undefined {
   const { apiVersion, kind } = body;
-  if ((apiVersion !== undefined && apiVersion !== resource.apiVersion) || (kind !== undefined && kind !== resource.kind.kind))
+  if (
+    (apiVersion !== undefined && apiVersion !== resource.apiVersion) ||
+    (kind !== undefined && kind !== resource.kind.kind)
+  )
     return badRequest(
       `the object provided is ${String(apiVersion)} ${String(kind)}, and the path is for ${resource.apiVersion} ${resource.kind.kind}`,
     );
@@ -56,7 +72,9 @@ function misplaced({ resource, namespace, name }: Target, body: JsonObject): Rep
   if (name !== "" && given !== "" && given !== name)
     return badRequest(`the name of the object (${given}) does not match the name on the URL (${name})`);
   if (where !== "" && where !== namespace)
-    return badRequest(`the namespace of the object (${where}) does not match the namespace on the request (${namespace})`);
+    return badRequest(
+      `the namespace of the object (${where}) does not match the namespace on the request (${namespace})`,
+    );
   return undefined;
 }
 
@@ -71,18 +89,24 @@ export function precondition(entry: Entry, asked: JsonObject): Reply | undefined
 }
 
 /** Unknown fields refused or dropped. */
-function known({ resource }: Target, object: JsonObject, { strict }: How): JsonObject | Reply {
-  if (!resource.schema) return object;
+function known({ resource }: Target, object: JsonObject, { strict }: How): AdmittedObject {
+  if (!resource.schema) return { kind: "admitted", object };
   const { object: pruned, unknown } = prune(resource.schema, object);
-  if (unknown.length === 0 || !strict) return pruned;
+  if (unknown.length === 0 || !strict) return { kind: "admitted", object: pruned };
   const { kind, version } = resource.kind;
   const list = unknown.map((field) => `unknown field "${field}"`).join(", ");
-  return badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: strict decoding error: ${list}`);
+  return {
+    kind: "refused",
+    reply: badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: strict decoding error: ${list}`),
+  };
 }
 
-const isReply = (value: JsonObject | Reply): value is Reply => typeof value["status"] === "number" && isObject(value["body"] as Json);
-
-export function create(target: Target, body: JsonObject, how: How, existing: (name: string) => Entry | undefined): Outcome {
+export function create(
+  target: Target,
+  body: JsonObject,
+  how: How,
+  existing: (name: string) => Entry | undefined,
+): Outcome {
   return creation(target, body, how, existing, "Update");
 }
 
@@ -98,7 +122,8 @@ function creation(
   if (wrong) return refused(wrong);
   const given = objectAt(body, "metadata");
   const prefix = stringAt(given, "generateName");
-  const name = target.name || stringAt(given, "name") || (prefix === "" ? "" : `${prefix}${randomBytes(3).toString("hex")}`);
+  const name =
+    target.name || stringAt(given, "name") || (prefix === "" ? "" : `${prefix}${randomBytes(3).toString("hex")}`);
   const about = aboutOf(resource, name);
   if (existing(name)) return refused(alreadyExists(about));
   if (stringAt(given, "resourceVersion") !== "")
@@ -116,8 +141,8 @@ function creation(
   const kept = resource.status && !resource.statusAtCreation ? bare : body;
   const first = resource.initialStatus ? { ...kept, status: resource.initialStatus } : kept;
   const object = known(target, { ...first, apiVersion: resource.apiVersion, kind: resource.kind.kind, metadata }, how);
-  if (isReply(object)) return refused(object);
-  const admitted = admit(resource, name, object, undefined);
+  if (object.kind === "refused") return object;
+  const admitted = admit(resource, name, object.object, undefined);
   if (admitted.kind === "refused") return admitted;
   // Defaults, and what the server says, belong to nobody.
   const paths = [...fieldsOf(kept, resource.shape).keys()].filter(ownable);
@@ -125,7 +150,9 @@ function creation(
   return { kind: "put", created: true, draft: { resource, namespace, name, object: admitted.object, owners } };
 }
 
-type AdmittedObject = { readonly kind: "admitted"; readonly object: JsonObject } | (Outcome & { readonly kind: "refused" });
+type AdmittedObject =
+  | { readonly kind: "admitted"; readonly object: JsonObject }
+  | (Outcome & { readonly kind: "refused" });
 
 function admit(resource: Resource, name: string, object: JsonObject, old: JsonObject | undefined): AdmittedObject {
   const twice = repeated(object, resource.shape);
@@ -151,12 +178,15 @@ export function replace(target: Target, entry: Entry | undefined, body: JsonObje
   if (resource.versionedUpdates && stringAt(metadata, "resourceVersion") === "")
     return refused(
       invalid(aboutOf(resource, name), [
-        { reason: "FieldValueInvalid", field: "metadata.resourceVersion", message: "Invalid value: 0: must be specified for an update" },
+        {
+          reason: "FieldValueInvalid",
+          field: "metadata.resourceVersion",
+          message: "Invalid value: 0: must be specified for an update",
+        },
       ]),
     );
-  return precondition(entry, metadata) === undefined
-    ? update(target, entry, body, how)
-    : refused(precondition(entry, metadata)!);
+  const outdated = precondition(entry, metadata);
+  return outdated ? refused(outdated) : update(target, entry, body, how);
 }
 
 export type PatchKind = "merge" | "strategic";
@@ -173,9 +203,9 @@ export function patch(target: Target, entry: Entry | undefined, body: JsonObject
 /** A new state by other means than apply. */
 function update(target: Target, entry: Entry, next: JsonObject, how: How): Outcome {
   const given = known(target, next, how);
-  if (isReply(given)) return refused(given);
-  const object = confined(entry, given, how);
-  return changed(target, entry, object, (stored) =>
+  if (given.kind === "refused") return given;
+  const object = confined(entry, given.object, how);
+  return changed(entry, object, (stored) =>
     afterUpdate(
       entry.owners,
       writingOf(target, how, "Update"),
@@ -197,7 +227,12 @@ function confined({ resource, object: old }: Entry, next: JsonObject, { subresou
 }
 
 /** Server-side apply. */
-export function apply(target: Target, entry: Entry | undefined, body: JsonObject, how: How & { readonly force: boolean }): Outcome {
+export function apply(
+  target: Target,
+  entry: Entry | undefined,
+  body: JsonObject,
+  how: How & { readonly force: boolean },
+): Outcome {
   const { resource, name } = target;
   const { shape } = resource;
   const about = aboutOf(resource, name);
@@ -226,8 +261,9 @@ export function apply(target: Target, entry: Entry | undefined, body: JsonObject
   const outdated = precondition(entry, metadata);
   if (outdated) return refused(outdated);
 
-  const given = known(target, body, how);
-  if (isReply(given)) return refused(given);
+  const checked = known(target, body, how);
+  if (checked.kind === "refused") return checked;
+  const given = checked.object;
   const reaches = (path: Path) =>
     ownable(path) && (!resource.status || isBelow(path, "status") === (how.subresource === "status"));
   const wanted = new Map([...fieldsOf(given, shape)].filter(([path]) => reaches(path)));
@@ -241,7 +277,9 @@ export function apply(target: Target, entry: Entry | undefined, body: JsonObject
     const reply = conflict(about, `Apply failed with ${causes.length} ${plural}: ${texts.join("; ")}`, causes);
     return refused(reply);
   }
-  const took = new Set(how.force ? [...wanted].filter(([path, value]) => !sameJson(current.get(path), value)).map(([path]) => path) : []);
+  const took = new Set(
+    how.force ? [...wanted].filter(([path, value]) => !sameJson(current.get(path), value)).map(([path]) => path) : [],
+  );
   const before = ownedBy(entry.owners, writing);
   const owners = afterApply(entry.owners, writing, wanted.keys(), took);
 
@@ -249,7 +287,9 @@ export function apply(target: Target, entry: Entry | undefined, body: JsonObject
   for (const path of before)
     if (!wanted.has(path) && !owners.some(({ paths }) => paths.has(path))) next = withoutField(next, path, shape);
   const merged = overlay(next, confinedApply(given, how, resource), shape);
-  return changed(target, entry, isObject(merged) ? merged : next, () => (sameOwners(owners, entry.owners) ? entry.owners : owners));
+  return changed(entry, isObject(merged) ? merged : next, () =>
+    sameOwners(owners, entry.owners) ? entry.owners : owners,
+  );
 }
 
 /** The part of an applied object that its path reaches. */
@@ -263,16 +303,22 @@ function sameOwners(a: Owners, b: Owners): boolean {
 }
 
 /** Decides between a change, no change, and the end of an object whose last finalizer went. */
-function changed(target: Target, entry: Entry, next: JsonObject, ownersOf: (stored: JsonObject) => Owners): Outcome {
+function changed(entry: Entry, next: JsonObject, ownersOf: (stored: JsonObject) => Owners): Outcome {
   const { resource, namespace, name, object: old } = entry;
   const metadata = keepSystemFields(objectAt(next, "metadata"), objectAt(old, "metadata"));
-  const admitted = admit(resource, name, { ...next, apiVersion: resource.apiVersion, kind: resource.kind.kind, metadata }, old);
+  const admitted = admit(
+    resource,
+    name,
+    { ...next, apiVersion: resource.apiVersion, kind: resource.kind.kind, metadata },
+    old,
+  );
   if (admitted.kind === "refused") return admitted;
   let { object } = admitted;
   const owners = ownersOf(object);
   const draft = (): Draft => ({ resource, namespace, name, object, owners });
   if (isOver(object)) return { kind: "remove", draft: draft() };
-  if (sameJson(object, old)) return owners === entry.owners ? { kind: "same", entry } : { kind: "put", created: false, draft: draft() };
+  if (sameJson(object, old))
+    return owners === entry.owners ? { kind: "same", entry } : { kind: "put", created: false, draft: draft() };
   if (resource.generation && !sameSpec(object, old)) {
     const generation = Number(objectAt(old, "metadata")["generation"] ?? 0) + 1;
     object = { ...object, metadata: { ...objectAt(object, "metadata"), generation } };
@@ -323,7 +369,11 @@ export function remove(target: Target, entry: Entry | undefined, how: RemoveHow)
     deletionGracePeriodSeconds: left,
     ...(typeof generation === "number" && !leaving ? { generation: generation + 1 } : {}),
   };
-  return { kind: "put", created: false, draft: { resource, namespace, name, object: { ...old, metadata: next }, owners } };
+  return {
+    kind: "put",
+    created: false,
+    draft: { resource, namespace, name, object: { ...old, metadata: next }, owners },
+  };
 }
 
 /** Only pods that have a node and have not ended wait for somebody. Seconds. */
@@ -335,4 +385,3 @@ function graceOf({ graceful }: Resource, object: JsonObject, asked: number | und
   const own = spec["terminationGracePeriodSeconds"];
   return Math.max(0, asked ?? (typeof own === "number" ? own : 30));
 }
-

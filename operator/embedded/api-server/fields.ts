@@ -127,28 +127,26 @@ export function strategicPatch(value: Json | undefined, patch: Json, shape: Shap
   return [...next.values()];
 }
 
-/** A copy without the field; objects and entries that this leaves empty go too. */
-export function withoutField(value: JsonObject, path: Path, shape: Shape | undefined): JsonObject {
-  const next = drop(value, path.split(separator), shape);
+/** A copy without these fields; objects and entries that this leaves empty go too. */
+export function withoutFields(value: JsonObject, paths: ReadonlySet<Path>, shape: Shape | undefined): JsonObject {
+  if (paths.size === 0) return value;
+  const next = drop(value, paths, shape, "");
   return isObject(next) ? next : {};
 }
 
-/** Undefined: nothing is left. */
-function drop(value: Json, parts: readonly string[], shape: Shape | undefined): Json | undefined {
-  const [part = "", ...rest] = parts;
-  if (isObject(value)) {
-    const { [part]: old, ...others } = value;
-    if (old === undefined) return value;
-    const inner = rest.length === 0 ? undefined : drop(old, rest, below(shape, part));
-    if (inner !== undefined) return { ...value, [part]: inner };
-    return Object.keys(others).length === 0 ? undefined : others;
+/** Undefined: nothing is left. Paths are those of the value as it was: an entry keeps its name while it loses fields. */
+function drop(value: Json, paths: ReadonlySet<Path>, shape: Shape | undefined, path: Path): Json | undefined {
+  const at = (part: string) => (path === "" ? part : `${path}${separator}${part}`);
+  if (paths.has(path)) return undefined;
+  if (isObject(value) && shape?.atomic !== true) {
+    const next = Object.entries(value).flatMap(([name, field]): [string, Json][] => {
+      const left = drop(field, paths, below(shape, name), at(name));
+      return left === undefined ? [] : [[name, left]];
+    });
+    return next.length === 0 && Object.keys(value).length > 0 ? undefined : Object.fromEntries(next);
   }
   const list = shape?.list;
   if (!isList(value) || list === undefined) return value;
-  const next = value.flatMap((entry) => {
-    if (entryName(entry, list) !== part) return [entry];
-    const inner = rest.length === 0 ? undefined : drop(entry, rest, shape?.items);
-    return inner === undefined ? [] : [inner];
-  });
-  return next.length === 0 ? undefined : next;
+  const next = value.flatMap((entry) => drop(entry, paths, shape?.items, at(entryName(entry, list))) ?? []);
+  return next.length === 0 && value.length > 0 ? undefined : next;
 }

@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import { prune } from "./admission.ts";
-import { fieldsOf, isBelow, overlay, type Path, repeated, shown, strategicPatch, withoutField } from "./fields.ts";
+import { fieldsOf, isBelow, overlay, type Path, repeated, shown, strategicPatch, withoutFields } from "./fields.ts";
 import { isObject, type JsonObject, mergePatch, objectAt, sameJson, stringAt, without } from "./json.ts";
 import { finalizersOf, keepSystemFields, metadataCauses, sameSpec, timeText } from "./metadata.ts";
 import {
@@ -283,9 +283,8 @@ export function apply(
   const before = ownedBy(entry.owners, writing);
   const owners = afterApply(entry.owners, writing, wanted.keys(), took);
 
-  let next = entry.object;
-  for (const path of before)
-    if (!wanted.has(path) && !owners.some(({ paths }) => paths.has(path))) next = withoutField(next, path, shape);
+  const dropped = [...before].filter((path) => !wanted.has(path) && !owners.some(({ paths }) => paths.has(path)));
+  const next = withoutFields(entry.object, new Set(dropped), shape);
   const merged = overlay(next, confinedApply(given, how, resource), shape);
   return changed(entry, isObject(merged) ? merged : next, () =>
     sameOwners(owners, entry.owners) ? entry.owners : owners,

@@ -112,6 +112,7 @@ export function createSession(world: World): Session {
         },
         signal,
       )) {
+        if (type === "REFUSED") throw new Error(JSON.stringify(object));
         const now = type === "DELETED" ? undefined : object;
         if (fits(now)) return now;
       }
@@ -134,7 +135,7 @@ export async function* events(
 ): AsyncGenerator<WatchedEvent, void, void> {
   const answer = await api.stream({
     method: "GET",
-    path: pathOf(kind, namespace),
+    path: pathOf(kind, kind.namespaced ? namespace : undefined),
     query: { watch: true, ...query },
     signal,
     deadlineMs,

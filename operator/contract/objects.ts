@@ -65,7 +65,8 @@ export function objects(session: () => Session): void {
     const stale = { metadata: { resourceVersion: versionOf(made) }, data: { d: "1" } };
     expect(failureOf(await merge(configMaps, name, stale))).toMatchObject({ status: 409, reason: "Conflict" });
     const foreign = { metadata: { uid: "00000000-0000-4000-8000-000000000000" }, data: { d: "1" } };
-    expect(failureOf(await merge(configMaps, name, foreign)).status).toBe(409);
+    const other = failureOf(await merge(configMaps, name, foreign));
+    expect(other).toMatchObject({ status: 422, causes: [{ field: "metadata.uid" }] });
     expect(versionOf(bodyOf(await merge(configMaps, name, { data: { c: "2" } })))).toBe(versionOf(patched));
   });
 

@@ -141,13 +141,6 @@ export function watching(session: () => Session): void {
     expect(found).toEqual([]);
   });
 
-  test("a version from the future is refused", async () => {
-    const { world } = session();
-    const query = { resourceVersion: "999999999999", timeoutSeconds: 1 };
-    const [first] = await take(events(world, configMaps, query, AbortSignal.timeout(20_000)), 1);
-    expect(JSON.stringify(first?.object)).toContain("Too large resource version");
-  });
-
   test("a forgotten version is answered with 410, in a watch and between pages", async ({ skip }) => {
     const { called, create, merge, send, world } = session();
     if (!world.compact) return skip("nobody here can make this server forget");

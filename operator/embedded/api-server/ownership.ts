@@ -64,12 +64,12 @@ export function conflictsOf(wanted: Fields, current: Fields, owners: Owners, wri
 
 /** As the server says it; the operator reads the manager's name back from it. */
 export function conflictCause({ path, owner }: OwnershipConflict): JsonObject {
-  const { manager, operation, subresource, apiVersion, time } = owner;
+  const { manager, operation, subresource, apiVersion } = owner;
   const through = subresource === "" ? "" : ` with subresource ${JSON.stringify(subresource)}`;
-  const when = operation === "Update" ? ` using ${apiVersion} at ${time}` : "";
+  const how = operation === "Update" ? ` using ${apiVersion}` : "";
   return {
     reason: "FieldManagerConflict",
-    message: `conflict with ${JSON.stringify(manager)}${through}${when}`,
+    message: `conflict with ${JSON.stringify(manager)}${through}${how}`,
     field: shown(path),
   };
 }

@@ -88,6 +88,16 @@ export function precondition(entry: Entry, asked: JsonObject): Reply | undefined
   return undefined;
 }
 
+/** The same for a patch: it may name no other uid, as if that were a field to be set. */
+function patchable(entry: Entry, asked: JsonObject): Reply | undefined {
+  const uid = stringAt(asked, "uid");
+  if (uid === "" || uid === entry.uid) return precondition(entry, asked);
+  const message = `Invalid value: ${JSON.stringify(uid)}: field is immutable`;
+  return invalid(aboutOf(entry.resource, entry.name), [
+    { reason: "FieldValueInvalid", field: "metadata.uid", message },
+  ]);
+}
+
 /** Unknown fields refused or dropped. */
 function known({ resource }: Target, object: JsonObject, { strict }: How): AdmittedObject {
   if (!resource.schema) return { kind: "admitted", object };
@@ -194,7 +204,7 @@ export type PatchKind = "merge" | "strategic";
 export function patch(target: Target, entry: Entry | undefined, body: JsonObject, kind: PatchKind, how: How): Outcome {
   const { resource, name } = target;
   if (!entry) return refused(notFound(aboutOf(resource, name)));
-  const wrong = misplaced(target, body) ?? precondition(entry, objectAt(body, "metadata"));
+  const wrong = misplaced(target, body) ?? patchable(entry, objectAt(body, "metadata"));
   if (wrong) return refused(wrong);
   const next = kind === "merge" ? mergePatch(entry.object, body) : strategicPatch(entry.object, body, resource.shape);
   return isObject(next) ? update(target, entry, next, how) : refused(badRequest("the patch leaves no object"));
@@ -258,7 +268,7 @@ export function apply(
     if (stringAt(metadata, "resourceVersion") !== "") return refused(conflict(about, modified));
     return creation(target, body, how, () => undefined, "Apply");
   }
-  const outdated = precondition(entry, metadata);
+  const outdated = patchable(entry, metadata);
   if (outdated) return refused(outdated);
 
   const checked = known(target, body, how);

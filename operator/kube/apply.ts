@@ -203,6 +203,9 @@ export function classify(found: ApiFailure): Exclude<WriteResult, { readonly kin
     case 413:
     case 415:
     case 422:
+      // A patch with the uid of another object is told that a uid cannot change.
+      if (causes.some((cause) => cause.field === "metadata.uid"))
+        return { kind: "conflict", conflict: { kind: "precondition" }, message };
       return {
         kind: "invalid",
         causes: causes.map((cause) => ({ field: cause.field, message: cause.message })),

@@ -41,7 +41,12 @@ function quickstart(): ValidatorSwarm {
   }));
   const regions = swarm.spec.regions.map((region) => ({ ...region, weight: 2 }));
   const genesis = { ...swarm.spec.genesis, institutions, governance: { threshold: 1, keys: [publicKey] } };
-  return { ...swarm, metadata: { name: "quickstart", namespace }, spec: { ...swarm.spec, regions, genesis } };
+  const authority = { keySecretName: "quickstart-governance" };
+  return {
+    ...swarm,
+    metadata: { name: "quickstart", namespace },
+    spec: { ...swarm.spec, regions, genesis, authority },
+  };
 }
 
 describe("a swarm", () => {

@@ -45,7 +45,9 @@ export function clusterKeys(api: ApiClient, signal: AbortSignal): Keys {
       const answer = await api.request({ method: "GET", path, signal, deadlineMs });
       if (answer.kind === "failed") {
         const why = answer.failure.status === 404 ? "does not exist" : `cannot be read (${answer.failure.message})`;
-        return missing(`Secret ${secret} ${why}: create it with the operator's ed25519 seed, hexadecimal, under \`key\`.`);
+        return missing(
+          `Secret ${secret} ${why}: create it with the operator's ed25519 seed, hexadecimal, under \`key\`.`,
+        );
       }
       const key = readSeed(Buffer.from(textAt(answer.body["data"], "key"), "base64").toString("utf8"));
       return key

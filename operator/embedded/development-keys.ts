@@ -88,5 +88,7 @@ function versionOf({ metadata }: JsonRecord): string {
 
 function textsOf(data: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(isRecord(data) ? data : {});
-  return Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(String(value), "base64").toString("utf8")]));
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key, Buffer.from(String(value), "base64").toString("utf8")]),
+  );
 }

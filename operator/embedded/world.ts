@@ -17,6 +17,7 @@ import { createValidators } from "../observe/follow.ts";
 import { type Addresses, createAddresses } from "./addresses.ts";
 import { type ApiServer, createApiServer } from "./api-server/api-server.ts";
 import { developmentKeys } from "./development-keys.ts";
+import { sourcesImage } from "./kubelet/images.ts";
 import { type Kubelet, startKubelet } from "./kubelet/kubelet.ts";
 import { createLinks, type Links } from "./links/links.ts";
 import { takeLock } from "./lock.ts";
@@ -63,6 +64,8 @@ const namespace = "default";
 const apiUse = "api server";
 /** Nobody else can want it. */
 const lease = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryMs: 500, stopMs: 500 };
+/** Validators of the same machine are asked often: it costs little, and a swarm is up or changed sooner. */
+const reporting = { statusEveryMs: 250, roundEveryMs: 1_000 };
 const programs = {
   validator: join(import.meta.dirname, "../../validator/main.ts"),
   gateway: join(import.meta.dirname, "../../gateway/main.ts"),
@@ -119,7 +122,7 @@ export async function openWorld(options: EmbeddedWorldOptions): Promise<OpenedWo
   const api = server.client(operatorName);
   await dropLease(api);
   const metrics = createMetrics();
-  const validators = createValidators({ clock, random, onChange: (swarm) => operator.wake(swarm) });
+  const validators = createValidators({ ...reporting, clock, random, onChange: (swarm) => operator.wake(swarm) });
   const operator = startOperator({
     api,
     clock,
@@ -186,7 +189,7 @@ function hooksOf(kubelet: Kubelet): Parameters<ApiServer["setHooks"]>[0] {
 /** Everything listens on the loopback address, on ports of its own; members dial their links. */
 function embeddedWorld(addresses: Addresses): World {
   return {
-    image: "",
+    image: sourcesImage,
     bindAddress: "127.0.0.1",
     trustsCallers: true,
     portsOf: addresses.pod,

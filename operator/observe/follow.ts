@@ -1,6 +1,6 @@
 /** The validators of every swarm as the reconciler sees them: reporters and a governor for each, opened when it is first seen. */
 
-import type { Clock } from "../kube/clock.ts";
+import { type Clock, systemClock } from "../kube/clock.ts";
 import type { ObjectKey } from "../kube/objects.ts";
 import { createGovernor, type Governor } from "./governance.ts";
 import type { Credentials, ReportTarget } from "./reports/connection.ts";
@@ -14,6 +14,9 @@ export interface FollowOptions {
   readonly credentials?: Credentials | undefined;
   readonly clock?: Clock;
   readonly random?: () => number;
+  /** As of `ReportersOptions`, ms. */
+  readonly statusEveryMs?: number;
+  readonly roundEveryMs?: number;
 }
 
 export interface FollowedValidators extends Validators {
@@ -25,10 +28,12 @@ interface Followed {
   readonly key: string;
   readonly reporters: Reporters;
   readonly governor: Governor;
+  /** When a validator last took its genesis, by identity. */
+  readonly provided: Map<string, number>;
 }
 
 export function createValidators(options: FollowOptions): FollowedValidators {
-  const { onChange, ...shared } = options;
+  const { onChange, clock = systemClock, ...shared } = options;
   const swarms = new Map<ObjectKey, Followed>();
   const closings = new Set<Promise<void>>();
 
@@ -45,8 +50,14 @@ export function createValidators(options: FollowOptions): FollowedValidators {
     if (known?.key === key.publicKey) return known;
     // Whose seats are ours is read from reports by the key: another key reads them anew.
     forget(swarm);
-    const reporters = createReporters({ ...shared, operatorKey: key.publicKey, onChange: () => onChange(swarm) });
-    const followed = { key: key.publicKey, reporters, governor: createGovernor(key.seed, reporters) };
+    const reporters = createReporters({
+      ...shared,
+      clock,
+      operatorKey: key.publicKey,
+      onChange: () => onChange(swarm),
+    });
+    const governor = createGovernor(key.seed, reporters);
+    const followed = { key: key.publicKey, reporters, governor, provided: new Map<string, number>() };
     swarms.set(swarm, followed);
     return followed;
   }
@@ -61,7 +72,15 @@ export function createValidators(options: FollowOptions): FollowedValidators {
     },
     reports: (swarm) => swarms.get(swarm)?.reporters.reports() ?? [],
     async provideGenesis(swarm, identity, document) {
-      return swarms.get(swarm)?.reporters.provideGenesis(identity, document) ?? unknown;
+      const followed = swarms.get(swarm);
+      if (!followed) return unknown;
+      const { reporters, provided } = followed;
+      // What it said before it took the document says nothing about the document.
+      const said = reporters.report(identity)?.observedAt ?? 0;
+      if (said <= (provided.get(identity) ?? Number.NEGATIVE_INFINITY)) return { kind: "done" };
+      const result = await reporters.provideGenesis(identity, document);
+      if (result.kind === "done") provided.set(identity, clock.wall());
+      return result;
     },
     async submit(swarm, transaction): Promise<CallResult> {
       const followed = swarms.get(swarm);

@@ -41,11 +41,9 @@ const accountSchema = z.strictObject({
 const governance = z
   .strictObject({
     threshold: z.int().min(1).max(32).default(1).meta({ description: "Signatures a governance transaction needs." }),
-    keys: setOf(publicKey(), 32)
-      .default([])
-      .meta({
-        description: "Ed25519 public keys that govern. Empty: the operator's own (`authority.keySecretName`) alone.",
-      }),
+    keys: setOf(publicKey(), 32).default([]).meta({
+      description: "Ed25519 public keys that govern. Empty: the operator's own (`authority.keySecretName`) alone.",
+    }),
   })
   .prefault({})
   .meta({ description: "Who changes the validator set, governed parameters and accounts." });

@@ -65,7 +65,7 @@ const apiUse = "api server";
 /** Nobody else can want it. */
 const lease = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryMs: 500, stopMs: 500 };
 /** Validators of the same machine are asked often: it costs little, and a swarm is up or changed sooner. */
-const reporting = { statusEveryMs: 250, roundEveryMs: 1_000 };
+const reporting = { statusEveryMs: 250, roundEveryMs: 1_000, retryMs: 500 };
 const programs = {
   validator: join(import.meta.dirname, "../../validator/main.ts"),
   gateway: join(import.meta.dirname, "../../gateway/main.ts"),

@@ -17,6 +17,7 @@ export interface FollowOptions {
   /** As of `ReportersOptions`, ms. */
   readonly statusEveryMs?: number;
   readonly roundEveryMs?: number;
+  readonly retryMs?: number;
 }
 
 export interface FollowedValidators extends Validators {

@@ -29,6 +29,8 @@ export interface ReportersOptions {
   /** Shortest time between two statuses of one pod, and between two rounds of chain reports, ms. */
   readonly statusEveryMs?: number;
   readonly roundEveryMs?: number;
+  /** Longest between two attempts to reach a pod, ms. */
+  readonly retryMs?: number;
 }
 
 export type CallResult = { readonly kind: "done" } | { readonly kind: "failed"; readonly reason: string };
@@ -83,7 +85,7 @@ interface Pod {
 
 export function createReporters(options: ReportersOptions): Reporters {
   const { operatorKey, clock = systemClock, random = Math.random, credentials } = options;
-  const { statusEveryMs = 1_000, roundEveryMs = 3_000 } = options;
+  const { statusEveryMs = 1_000, roundEveryMs = 3_000, retryMs = 4_000 } = options;
   const pods = new Map<string, Pod>();
   const closings = new Set<Promise<void>>();
   let knowledge: Knowledge | undefined;
@@ -163,7 +165,7 @@ export function createReporters(options: ReportersOptions): Reporters {
     };
     const pod: Pod = {
       state: { target, ...unseen },
-      connection: connect(target, handlers, { clock, random, statusEveryMs, credentials }),
+      connection: connect(target, handlers, { clock, random, statusEveryMs, retryMs, credentials }),
       trouble: "it has not answered yet",
       told: "",
       interest: noInterest,

@@ -17,6 +17,5 @@ export function clusterWorld(image: string): World {
     gatewayPorts: (_, asked = gatewayPort) => ({ clients: asked, metrics: ports.metrics }),
     peerAddress: (_, to) => `/dns4/${hostOf(to)}/tcp/${ports.p2p}`,
     rpcUrl: (target) => `https://${hostOf(target)}:${ports.rpc}`,
-    mountPath: (_, mount) => `/var/lib/swarm/${mount}`,
   };
 }

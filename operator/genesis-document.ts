@@ -19,25 +19,26 @@ export interface GenesisOrder {
   readonly managed: ReadonlySet<string>;
   /** ed25519 public key with which the operator signs, hexadecimal. */
   readonly operatorKey: string;
+  /** ed25519 public keys of institutions, by BIC, hexadecimal: where the spec has none. */
+  readonly institutionKeys: ReadonlyMap<string, string>;
   /** ms since the Unix epoch: the chain's time starts with it. */
   readonly time: number;
 }
 
-/** The document's canonical bytes. Every institution and the governance set have to have their keys in the spec. */
-export function genesisDocument({ name, spec, members, managed, operatorKey, time }: GenesisOrder): GenesisResult {
-  const { faultModel, genesis, consensus } = spec;
+/** The document's canonical bytes. Without governance keys in the spec the operator governs alone. */
+export function genesisDocument(order: GenesisOrder): GenesisResult {
+  const { name, spec, members, managed, operatorKey, institutionKeys, time } = order;
+  const { faultModel, genesis, consensus, authority } = spec;
   const impostor = members.find((member) => !provesPossession(member));
   if (impostor) return invalid(`${impostor.id} does not prove that it holds its key.`);
 
   const accounts = genesis.accounts.map(accountOf);
   const wrong = accounts.find((account) => account.kind === "invalid");
   if (wrong) return wrong;
-  const nameless = genesis.institutions.find(({ key }) => key === undefined);
-  if (nameless)
-    return invalid(`spec.genesis.institutions: ${nameless.bic} has no key. Add its ed25519 public key as \`key\`.`);
   const { keys, threshold } = genesis.governance;
-  if (keys.length === 0)
-    return invalid("spec.genesis.governance.keys: nobody governs. Add the ed25519 public keys that do.");
+  // Seats of an institution are its own, and the operator's to rotate and repair; seats of nobody take the governance set.
+  const { seatOwner } = authority;
+  const ownership = seatOwner === undefined ? {} : { owner: seatOwner, delegate: operatorKey };
 
   const { coverage, ...parameters } = consensus;
   const { requiredRegions } = coverage;
@@ -47,7 +48,7 @@ export function genesisDocument({ name, spec, members, managed, operatorKey, tim
     time,
     faultModel,
     members: members.map((member) => {
-      const owner = managed.has(member.id) ? operatorKey : owners.get(member.id);
+      const owner = owners.get(member.id);
       return {
         id: member.id,
         power: member.power,
@@ -56,14 +57,14 @@ export function genesisDocument({ name, spec, members, managed, operatorKey, tim
         blsKey: member.keys.blsKey,
         peerKey: member.keys.peerKey,
         proofOfPossession: member.proofOfPossession ?? "",
-        ...(owner === undefined ? {} : { owner }),
+        ...(managed.has(member.id) ? ownership : owner === undefined ? {} : { owner }),
       };
     }),
     ...(requiredRegions === undefined ? {} : { requiredRegions }),
     parameters,
-    governance: { threshold, keys: [...keys] },
+    governance: { threshold, keys: keys.length > 0 ? [...keys] : [operatorKey] },
     zones: [...new Set([...spec.regions, ...spec.members].flatMap(({ zones }) => zones))].sort(),
-    institutions: genesis.institutions.map(({ bic, key = "" }) => ({ bic, key })),
+    institutions: genesis.institutions.map(({ bic, key = institutionKeys.get(bic) ?? "" }) => ({ bic, key })),
     accounts: accounts.flatMap((account) => (account.kind === "ok" ? [account.account] : [])),
     expiryWindow: genesis.expiryWindowSeconds * 1_000,
   };

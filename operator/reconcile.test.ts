@@ -28,7 +28,6 @@ const world: World = {
   rpcUrl: (to) => `https://${to.identity}.${to.swarm}-peers.${to.namespace}.svc:7101`,
   gatewayPorts: () => ({ clients: 8443, metrics: 7102 }),
   trustsCallers: false,
-  mountPath: (_, mount) => `/var/lib/swarm/${mount}`,
 };
 
 function quickstart(): ValidatorSwarm {
@@ -70,7 +69,10 @@ describe("a swarm", () => {
       uniqueId: () => randomUUID(),
       world,
       validators,
-      operatorKey: async () => ({ kind: "ok", key: { seed, publicKey } }),
+      keys: {
+        operator: async () => ({ kind: "ok", key: { seed, publicKey } }),
+        institutions: async () => ({ kind: "ok", keys: new Map() }),
+      },
     });
     ends.push(operator.done, startModelKubelet(fixture.client("kubelet"), stop.signal).done);
   });

@@ -3,8 +3,9 @@
 import type { Problem } from "./api/problems.ts";
 import { type Condition, readStatus, type ValidatorSwarmStatus } from "./api/status.ts";
 import type { ValidatorSwarmSpec } from "./api/validator-swarm.ts";
+import type { KeyResult, Keys } from "./apply/keys.ts";
 import { createOwnWrites } from "./apply/own-writes.ts";
-import { type KeyResult, type Performed, perform } from "./apply/perform.ts";
+import { type Performed, perform } from "./apply/perform.ts";
 import type { Clock } from "./kube/clock.ts";
 import { configMaps, validatorSwarms } from "./kube/kinds.ts";
 import type { KubeObject, ObjectKey, StoredObject } from "./kube/objects.ts";
@@ -27,8 +28,7 @@ export interface ReconcileOptions {
   readonly validators: Validators;
   readonly clock: Clock;
   readonly seesNodes: boolean;
-  /** The operator's key for a swarm. */
-  readonly operatorKey: (swarm: StoredObject) => Promise<KeyResult>;
+  readonly keys: Keys;
   /** Hears what each visit did, for the log. */
   readonly onAction?: (swarm: ObjectKey, action: Action, result: Performed) => void;
 }
@@ -39,12 +39,25 @@ const unseenMs = 1_000;
 export function createReconcile(options: ReconcileOptions): (run: Run) => Promise<Outcome> {
   const { world, validators, clock, seesNodes, onAction = () => {} } = options;
   const writes = createOwnWrites();
+  /** Keys as they were read last, by swarm. */
+  const known = new Map<ObjectKey, { readonly uid: string; readonly result: KeyResult }>();
+
+  /** Read again when it is to sign: Secrets are not watched. */
+  async function operatorKey(key: ObjectKey, swarm: StoredObject, spec: ValidatorSwarmSpec, signs: boolean) {
+    const { uid } = swarm.metadata;
+    const before = known.get(key);
+    if (!signs && before?.uid === uid && before.result.kind === "ok") return before.result;
+    const result = await options.keys.operator(swarm, spec);
+    known.set(key, { uid, result });
+    return result;
+  }
 
   return async ({ key, objects, writer, events, signal }) => {
     const object = objects.get(validatorSwarms, key);
     if (!object) {
       validators.forget(key);
       writes.forget(key);
+      known.delete(key);
       return { kind: "done" };
     }
     if (!writes.areSeen(key, objects)) return { kind: "again", afterMs: unseenMs };
@@ -56,8 +69,12 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       return report(finding);
     }
     const { desired, snapshot, swarm, genesis } = observed;
-    validators.follow(key, observed.targets, genesis);
     const planned = plan(desired, snapshot, now);
+    const signs = planned.actions.some(({ kind }) => kind === "write-genesis" || kind === "submit-governance");
+    const found = await operatorKey(key, object, swarm.spec, signs);
+    if (found.kind === "missing") return report({ reason: "KeyMissing", message: found.reason });
+    const transaction = snapshot.permit?.submittedAt === undefined ? undefined : snapshot.permit.transaction;
+    validators.follow(key, { targets: observed.targets, genesis, key: found.key, transaction });
 
     const selector = selectorOf(object.metadata.name);
     const status = keepOthers(toStatus(planned.status, snapshot, selector), observed.status);
@@ -75,7 +92,8 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       writes,
       validators,
       world,
-      operatorKey: () => options.operatorKey(object),
+      operatorKey: found.key,
+      institutionKeys: () => options.keys.institutions(object, keyless(swarm.spec)),
       now: () => clock.wall(),
     };
     if (genesis && !snapshot.swarm.deleting && !desired.paused) {
@@ -182,6 +200,10 @@ function unacceptable(problems: readonly Problem[]) {
   const words = problems.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join(" ");
   return { reason: "SpecInvalid", message: words.slice(0, 32_768) };
 }
+
+/** BICs of the institutions whose keys the spec does not have. */
+const keyless = ({ genesis }: ValidatorSwarmSpec) =>
+  genesis.institutions.flatMap(({ bic, key }) => (key === undefined ? [bic] : []));
 
 const recordsDamaged = (message: string) => ({ reason: "RecordsDamaged", message });
 

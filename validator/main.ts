@@ -78,7 +78,12 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
 
   let observation: Observation | undefined;
   let services: ValidatorServices | undefined;
+  const started = Promise.withResolvers<void>();
   const start = async (chain: Chain): Promise<void> => {
+    await startOn(chain);
+    started.resolve();
+  };
+  const startOn = async (chain: Chain): Promise<void> => {
     observation = createObservation({
       metrics,
       log,
@@ -128,6 +133,7 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
     identity: { blsKey: own.blsKey, peerKey: own.peerKey, proofOfPossession: signers.bls.provePossession(own.peerKey) },
     retired: () => retired,
     services: () => services,
+    started: started.promise,
     answerChallenge: (challenge) => signChallenge(signers.peer, own.blsKey, challenge),
     // One after the other: two different documents at once must not both be kept.
     provideGenesis: (offered) => {

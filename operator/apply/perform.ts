@@ -23,23 +23,11 @@ import { genesisObject, permitObject } from "../objects/records.ts";
 import { serviceObject } from "../objects/service.ts";
 import { keyRecord, volumeObject } from "../objects/volume.ts";
 import type { World } from "../objects/world.ts";
-import type { Validators } from "../observe/validators.ts";
+import type { OperatorKey, Validators } from "../observe/validators.ts";
 import type { Action } from "../plan/actions.ts";
 import type { IdentityLabels, Snapshot } from "../plan/snapshot.ts";
+import type { InstitutionKeys } from "./keys.ts";
 import type { OwnWrites } from "./own-writes.ts";
-
-/** The operator's own key, from the Secret that the spec names. */
-export interface OperatorKey {
-  /** ed25519 seed, 32 bytes. */
-  readonly seed: Uint8Array;
-  /** Public key, hexadecimal. */
-  readonly publicKey: string;
-}
-
-export type KeyResult =
-  | { readonly kind: "ok"; readonly key: OperatorKey }
-  /** A sentence with the Secret's name. */
-  | { readonly kind: "missing"; readonly reason: string };
 
 export interface PerformContext {
   readonly swarm: StoredObject;
@@ -52,7 +40,9 @@ export interface PerformContext {
   readonly writes: OwnWrites;
   readonly validators: Validators;
   readonly world: World;
-  readonly operatorKey: () => Promise<KeyResult>;
+  readonly operatorKey: OperatorKey;
+  /** ed25519 public keys of the institutions whose keys the spec does not have, by BIC; a sentence when there are none. */
+  readonly institutionKeys: () => Promise<InstitutionKeys>;
   /** ms since the Unix epoch. */
   readonly now: () => number;
 }
@@ -158,11 +148,18 @@ export async function perform(action: Action, context: PerformContext): Promise<
       return remove(podDisruptionBudgets, action.identity, { version: action.version });
 
     case "write-genesis": {
-      const found = await context.operatorKey();
-      if (found.kind === "missing") return { kind: "refused", message: found.reason };
+      const institutions = await context.institutionKeys();
+      if (institutions.kind === "missing") return { kind: "refused", message: institutions.reason };
       const managed = new Set(action.set.members.flatMap((member) => (member.managed ? [member.id] : [])));
-      const operatorKey = found.key.publicKey;
-      const made = genesisDocument({ name, spec, members: action.members, managed, operatorKey, time: context.now() });
+      const made = genesisDocument({
+        name,
+        spec,
+        members: action.members,
+        managed,
+        operatorKey: context.operatorKey.publicKey,
+        institutionKeys: institutions.keys,
+        time: context.now(),
+      });
       if (made.kind === "invalid") return { kind: "refused", message: made.reason };
       return write(configMaps, writer.create(configMaps, genesisObject(swarm, made.bytes, { set: action.set })));
     }
@@ -184,14 +181,12 @@ export async function perform(action: Action, context: PerformContext): Promise<
       const { permit } = snapshot;
       if (permit?.transaction?.id !== action.transaction.id)
         return { kind: "outdated", message: "the permit is held for something else" };
-      const found = await context.operatorKey();
-      if (found.kind === "missing") return { kind: "refused", message: found.reason };
       // Written first: a permit without it stands for a transaction that nobody ever saw.
       const { version: _, ...claim } = permit;
       const held = { ...claim, submittedAt: context.now() };
       const noted = await write(configMaps, writer.apply(configMaps, permitObject(swarm, action.version, held)));
       if (noted.kind !== "done") return noted;
-      return called(await validators.submit(key, action.transaction, found.key.seed));
+      return called(await validators.submit(key, action.transaction));
     }
   }
 

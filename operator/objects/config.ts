@@ -5,6 +5,7 @@ import type { ValidatorSwarmSpec } from "../api/validator-swarm.ts";
 import type { KubeObject, StoredObject } from "../kube/objects.ts";
 import { controllerReference } from "../kube/owner.ts";
 import type { IdentityLabels } from "../plan/snapshot.ts";
+import { relativePath } from "./mounts.ts";
 import { identityLabels } from "./names.ts";
 import type { World } from "./world.ts";
 
@@ -51,7 +52,7 @@ function validatorConfig({ swarm, spec, identity, region, others }: ConfigOrder,
   return {
     seat: identity.seat,
     region,
-    dataDir: world.mountPath(identity.name, "data"),
+    dataDir: relativePath("data"),
     p2p: {
       listen: [`/ip4/${world.bindAddress}/tcp/${ports.p2p}`],
       announce: spec.exposure.announce.find(({ seat }) => seat === identity.seat)?.addresses ?? [],

@@ -7,6 +7,7 @@ import { configMaps, deployments, services } from "../kube/kinds.ts";
 import type { Kind, KubeObject, StoredObject } from "../kube/objects.ts";
 import { controllerReference } from "../kube/owner.ts";
 import type { IdentityLabels } from "../plan/snapshot.ts";
+import { mountPath, relativePath, workingDir } from "./mounts.ts";
 import { gatewayName, institutionKeys, swarmLabels } from "./names.ts";
 import { restrictedContainer, restrictedPod } from "./security.ts";
 import type { World } from "./world.ts";
@@ -44,10 +45,10 @@ function configuration({ swarm, spec, validators }: GatewayOrder, world: World):
     })),
     institutions: spec.genesis.institutions.map(({ bic, zone }) => ({
       bic,
-      keyFile: `${world.mountPath(gateway, "keys")}/${bic}.hex`,
+      keyFile: `${relativePath("keys")}/${bic}.hex`,
       ...(zone === undefined ? {} : { zone }),
     })),
-    dataDir: world.mountPath(gateway, "data"),
+    dataDir: relativePath("data"),
     metrics: { host: world.bindAddress, port: ports.metrics },
     allowInsecureInstitutionHeader: world.trustsCallers,
   };
@@ -99,7 +100,9 @@ function deployment({ swarm, spec }: GatewayOrder, world: World): KubeObject {
               name: "gateway",
               image: spec.image ?? world.image,
               imagePullPolicy: spec.podTemplate.imagePullPolicy,
-              args: ["gateway", "--config", `${world.mountPath(gateway, "config")}/config.json`],
+              command: ["node", "/app/gateway.mjs"],
+              args: ["--config", `${mountPath("config")}/config.json`],
+              workingDir,
               ports: [
                 { name: "clients", containerPort: ports.clients },
                 { name: "metrics", containerPort: ports.metrics },
@@ -108,9 +111,9 @@ function deployment({ swarm, spec }: GatewayOrder, world: World): KubeObject {
               readinessProbe: { httpGet: { path: "/readyz", port: "metrics" }, periodSeconds: 1 },
               securityContext: restrictedContainer,
               volumeMounts: [
-                { name: "data", mountPath: world.mountPath(gateway, "data") },
-                { name: "config", mountPath: world.mountPath(gateway, "config"), readOnly: true },
-                { name: "keys", mountPath: world.mountPath(gateway, "keys"), readOnly: true },
+                { name: "data", mountPath: mountPath("data") },
+                { name: "config", mountPath: mountPath("config"), readOnly: true },
+                { name: "keys", mountPath: mountPath("keys"), readOnly: true },
               ],
             },
           ],

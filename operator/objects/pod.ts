@@ -4,15 +4,17 @@ import { arrayAt, isRecord, type JsonRecord, type KubeObject, type StoredObject,
 import { controllerReference } from "../kube/owner.ts";
 import type { Place } from "../plan/actions.ts";
 import type { IdentityLabels, Pod } from "../plan/snapshot.ts";
+import { mountPath, workingDir } from "./mounts.ts";
 import { identityFinalizer, identityLabels, identityOf, peersService, revisionAnnotation } from "./names.ts";
 import { restrictedContainer, restrictedPod } from "./security.ts";
 import type { World } from "./world.ts";
 
-/** What a validator's allocator needs to give freed memory back (docs/running-a-validator.md). */
+/** What makes a validator give freed memory back (docs/running-a-validator.md). */
 const allocation = [
   { name: "MALLOC_ARENA_MAX", value: "2" },
   { name: "MALLOC_MMAP_THRESHOLD_", value: "131072" },
   { name: "MALLOC_TRIM_THRESHOLD_", value: "131072" },
+  { name: "NODE_OPTIONS", value: "--max-semi-space-size=16" },
 ];
 /** The region's label when the spec names no other. */
 const regionLabel = "topology.kubernetes.io/region";
@@ -61,7 +63,9 @@ export function podObject({ swarm, spec, identity, revision, place }: PodOrder, 
           name: "validator",
           image: spec.image ?? world.image,
           imagePullPolicy: podTemplate.imagePullPolicy,
-          args: ["validator", "--config", `${world.mountPath(identity.name, "config")}/config.json`],
+          command: ["node", "/app/validator.mjs"],
+          args: ["--config", `${mountPath("config")}/config.json`],
+          workingDir,
           env: [...allocation, ...podTemplate.env],
           ports: [
             { name: "p2p", containerPort: ports.p2p },
@@ -74,8 +78,8 @@ export function podObject({ swarm, spec, identity, revision, place }: PodOrder, 
           livenessProbe: { ...probe("/healthz", 30), initialDelaySeconds: 10 },
           securityContext: restrictedContainer,
           volumeMounts: [
-            { name: "data", mountPath: world.mountPath(identity.name, "data") },
-            { name: "config", mountPath: world.mountPath(identity.name, "config"), readOnly: true },
+            { name: "data", mountPath: mountPath("data") },
+            { name: "config", mountPath: mountPath("config"), readOnly: true },
           ],
         },
       ],

@@ -33,9 +33,4 @@ export interface World {
   ) => { readonly clients: number; readonly metrics: number };
   /** Callers without a certificate name their institution in a header: on one machine alone. */
   readonly trustsCallers: boolean;
-  /** Path of a mounted volume as the process sees it. */
-  readonly mountPath: (pod: string, mount: Mount) => string;
 }
-
-/** What a pod mounts: its volume, its configuration file, private keys. */
-export type Mount = "data" | "config" | "keys";

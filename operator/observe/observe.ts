@@ -7,7 +7,7 @@ import { configMaps, nodes, persistentVolumeClaims, podDisruptionBudgets, pods, 
 import type { Kind, StoredObject } from "../kube/objects.ts";
 import type { Objects } from "../kube/watched.ts";
 import { readBudget } from "../objects/budget.ts";
-import { genesisName, permitName, swarmFinalizer, swarmOf } from "../objects/names.ts";
+import { genesisName, peersService, permitName, swarmFinalizer, swarmOf } from "../objects/names.ts";
 import { isOutOfService, readNode } from "../objects/node.ts";
 import { readPod, serviceAddress } from "../objects/pod.ts";
 import { readGenesis, readPermit } from "../objects/records.ts";
@@ -101,7 +101,10 @@ export function observe({ object, objects, image, seesNodes, reports }: ObserveO
     genesis: genesis.kind === "found" ? genesis.value.document : undefined,
     targets: podObjects.flatMap((pod): ValidatorTarget[] => {
       const address = serviceAddress(pod, "rpc");
-      return address === undefined ? [] : [{ identity: pod.metadata.name, podUid: pod.metadata.uid, address }];
+      if (address === undefined) return [];
+      const identity = pod.metadata.name;
+      const servername = `${identity}.${peersService(name)}.${namespace ?? "default"}.svc`;
+      return [{ identity, podUid: pod.metadata.uid, address, servername }];
     }),
   };
 }

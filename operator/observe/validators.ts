@@ -9,6 +9,26 @@ export interface ValidatorTarget {
   readonly podUid: string;
   /** Of its services, `host:port`. */
   readonly address: string;
+  /** The name in its certificate, where the world has certificates. */
+  readonly servername: string;
+}
+
+/** The operator's own ed25519 key for a swarm. */
+export interface OperatorKey {
+  /** 32 bytes. */
+  readonly seed: Uint8Array;
+  /** Hexadecimal. */
+  readonly publicKey: string;
+}
+
+/** Whom to ask in one swarm, and about what. */
+export interface Interest {
+  readonly targets: readonly ValidatorTarget[];
+  /** The trust anchor, once it is known. */
+  readonly genesis: Uint8Array | undefined;
+  readonly key: OperatorKey;
+  /** Whose outcome is awaited. */
+  readonly transaction: Transaction | undefined;
 }
 
 /** `done`: it took it. `refused`: it will not, for the reason given. `failed`: nobody knows, try again. */
@@ -18,12 +38,12 @@ export type CallResult =
   | { readonly kind: "failed"; readonly reason: string };
 
 export interface Validators {
-  /** Keeps a connection to each of these and to no others of the swarm. `genesis`: the trust anchor, once it is known. */
-  readonly follow: (swarm: ObjectKey, targets: readonly ValidatorTarget[], genesis: Uint8Array | undefined) => void;
-  /** The newest report of each that ever answered. */
+  /** Keeps a connection to each of the targets and to no others of the swarm. */
+  readonly follow: (swarm: ObjectKey, interest: Interest) => void;
+  /** The newest report of each that answers, or did until seconds ago. */
   readonly reports: (swarm: ObjectKey) => readonly Report[];
   readonly provideGenesis: (swarm: ObjectKey, identity: string, document: Uint8Array) => Promise<CallResult>;
-  /** Signs with an ed25519 seed of 32 bytes and hands the transaction to validators that follow the chain. */
-  readonly submit: (swarm: ObjectKey, transaction: Transaction, seed: Uint8Array) => Promise<CallResult>;
+  /** Signs with the key it was given and hands the transaction to validators that follow the chain. */
+  readonly submit: (swarm: ObjectKey, transaction: Transaction) => Promise<CallResult>;
   readonly forget: (swarm: ObjectKey) => void;
 }

@@ -177,10 +177,13 @@ function placement({ layout, chain, desired }: Facts): Finding {
   return yes("Placed", layout.message);
 }
 
-function quorum({ chain, desired }: Facts): Finding {
+function quorum({ chain, desired, snapshot }: Facts): Finding {
   if (desired.hibernate) return no("Hibernating", "Set spec.hibernate to false to wake the swarm.");
   if (!chain) return no("NoChain", "The chain has not started.");
   if (chain.available >= chain.quorum) return yes("QuorumVotes", quorumNumbers(chain));
+  const waiting = snapshot.reports.filter(({ role }) => role === "waiting").length;
+  if (!chain.trusted && chain.reporting === 0 && waiting > 0)
+    return unknown("GenesisWanted", `${waiting} validators are being given their genesis.`);
   if (!chain.trusted)
     return unknown(
       "TooFewReports",

@@ -61,7 +61,7 @@ export function createModelValidators(wake: (swarm: ObjectKey) => void): ModelVa
       queueMicrotask(() => wake(key));
     },
     forget: (key) => void swarms.delete(key),
-    follow(key, targets) {
+    follow(key, { targets }) {
       const swarm = swarmAt(key);
       const shape = (all: readonly ValidatorTarget[]) =>
         all.map(({ podUid, address }) => `${podUid} ${address}`).join();
@@ -119,7 +119,7 @@ export function createModelValidators(wake: (swarm: ObjectKey) => void): ModelVa
 }
 
 interface Document {
-  readonly members: readonly (Omit<SetMember, "managed"> & { readonly owner?: string })[];
+  readonly members: readonly Omit<SetMember, "managed">[];
   readonly parameters: Readonly<Record<string, number | string>>;
   readonly requiredRegions?: Readonly<Record<string, number>>;
 }
@@ -127,13 +127,13 @@ interface Document {
 function genesisSet({ members, parameters, requiredRegions = {} }: Document): ValidatorSet {
   return {
     epoch: 0,
-    members: members.map(({ id, power, region, blsKey, peerKey, owner }) => ({
+    members: members.map(({ id, power, region, blsKey, peerKey }) => ({
       id,
       power,
       region,
       blsKey,
       peerKey,
-      managed: owner !== undefined,
+      managed: true,
     })),
     learners: [],
     parameters,

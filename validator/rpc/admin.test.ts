@@ -29,6 +29,16 @@ const refusal = (call: Promise<unknown>) =>
   );
 
 describe("a watcher that asked for news", () => {
+  test("hears at once that the chain has started", async () => {
+    const server = await serve(scriptedHost(undefined));
+    open.push(server);
+    const { admin } = clients(server.url);
+    const watch = admin.watchStatus({ intervalMs: 60_000, closestMs: 20, heightStep: 16 })[Symbol.asyncIterator]();
+    expect((await watch.next()).value).toMatchObject({ role: "waiting" });
+    await admin.provideGenesis({ genesis: new TextEncoder().encode("{}") });
+    expect((await watch.next()).value).toMatchObject({ role: "validator" });
+  });
+
   test("is not told of blocks until they are many, and of everything else soon", async () => {
     const { script, admin } = await start();
     const leave = new AbortController();

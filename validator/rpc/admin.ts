@@ -2,7 +2,6 @@
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { AdminService } from "../../proto/validator/v1/validator_pb.js";
 import { challengeLength } from "../crypto/challenge.ts";
-import type { ValidatorServices } from "../driver/services.ts";
 import { callerKey, mayOperate } from "./caller.ts";
 import type { Calls } from "./calls.ts";
 import { chainReportMessage, statusMessage } from "./convert.ts";
@@ -48,7 +47,7 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
       const interval = Math.min(60_000, Math.max(closestMs, request.intervalMs || defaultIntervalMs));
       const closest = Math.min(interval, Math.max(closestMs, request.closestMs));
       const leave = options.watchers.enter();
-      const change = createChange(() => host.services(), context.signal);
+      const change = createChange(host, context.signal);
       try {
         while (!context.signal.aborted) {
           const told = status();
@@ -134,7 +133,7 @@ interface Change {
 }
 
 /** Follows a validator's changes for one slow reader: any number of them between two looks count as one. */
-function createChange(services: () => ValidatorServices | undefined, signal: AbortSignal): Change {
+function createChange(host: Host, signal: AbortSignal): Change {
   let changed = false;
   let wake: (() => void) | undefined;
   let unsubscribe: (() => void) | undefined;
@@ -142,6 +141,17 @@ function createChange(services: () => ValidatorServices | undefined, signal: Abo
     changed = true;
     wake?.();
   };
+  const subscribe = (): void => {
+    unsubscribe ??= host.services()?.watchStatus(note);
+  };
+  subscribe();
+  // A chain that starts is a change, too.
+  if (!unsubscribe)
+    void host.started.then(() => {
+      if (signal.aborted) return;
+      subscribe();
+      note();
+    });
   const pause = (ms: number, until: () => boolean): Promise<void> =>
     new Promise((resolve) => {
       const finish = (): void => {
@@ -160,8 +170,6 @@ function createChange(services: () => ValidatorServices | undefined, signal: Abo
   return {
     rest: (ms) => pause(ms, () => false),
     next: async (ms) => {
-      // The chain may have started since.
-      unsubscribe ??= services()?.watchStatus(note);
       await pause(ms, () => changed);
       changed = false;
     },

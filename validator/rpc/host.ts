@@ -27,6 +27,8 @@ export interface Host {
   readonly retired: () => string;
   /** Undefined while the process waits for its genesis, and when it is retired. */
   readonly services: () => ValidatorServices | undefined;
+  /** Resolves when the chain runs, or the identity is found to be retired. */
+  readonly started: Promise<void>;
   /** Keeps the document in the volume and starts the chain; the same bytes again are taken again. */
   readonly provideGenesis: (document: Uint8Array) => Promise<GenesisResult>;
 }

@@ -98,6 +98,8 @@ export function createHandler(options: HandlerOptions): Handler {
       case "remove": {
         const { resource, name, object } = outcome.draft;
         if (!dryRun) store.remove(outcome.draft);
+        // A write that took the last finalizer is answered as a write.
+        if (outcome.by === "write") return { status: 200, body: object };
         return success(aboutOf(resource, name), stringAt(objectAt(object, "metadata"), "uid"));
       }
       case "put": {

@@ -24,7 +24,7 @@ import type { Draft, Entry } from "./store.ts";
 /** What is to be done, or why not. */
 export type Outcome =
   | { readonly kind: "put"; readonly draft: Draft; readonly created: boolean }
-  | { readonly kind: "remove"; readonly draft: Draft }
+  | { readonly kind: "remove"; readonly by: "write" | "deletion"; readonly draft: Draft }
   /** Nothing differs; owners may. */
   | { readonly kind: "same"; readonly entry: Entry }
   | { readonly kind: "refused"; readonly reply: Reply };
@@ -325,7 +325,7 @@ function changed(entry: Entry, next: JsonObject, ownersOf: (stored: JsonObject) 
   let { object } = admitted;
   const owners = ownersOf(object);
   const draft = (): Draft => ({ resource, namespace, name, object, owners });
-  if (isOver(object)) return { kind: "remove", draft: draft() };
+  if (isOver(object)) return { kind: "remove", by: "write", draft: draft() };
   if (sameJson(object, old))
     return owners === entry.owners ? { kind: "same", entry } : { kind: "put", created: false, draft: draft() };
   if (resource.generation && !sameSpec(object, old)) {
@@ -368,7 +368,7 @@ export function remove(target: Target, entry: Entry | undefined, how: RemoveHow)
   // Grace already running only ever gets shorter.
   const left = leaving ? Math.min(before, grace) : grace;
   if (left === 0 && finalizers.length === 0)
-    return { kind: "remove", draft: { resource, namespace, name, object: old, owners } };
+    return { kind: "remove", by: "deletion", draft: { resource, namespace, name, object: old, owners } };
   if (leaving && left === before && finalizers.length === finalizersOf(old).length) return { kind: "same", entry };
   const generation = metadata["generation"];
   const next = {

@@ -1,10 +1,13 @@
 /**
  * Images of a world without containers: an image is the content digest of a bundle, a directory of JavaScript files in
- * a local store, named `sha256-<hex>`. No image at all means the sources that run now.
+ * a local store, named `sha256-<hex>`. One name stands for the sources that run now.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+
+/** The image of the sources that run now. */
+export const sourcesImage = "validator-swarm:sources";
 
 export type ImageResult =
   | {
@@ -43,7 +46,7 @@ export function createImageStore({ bundles, programs }: ImageOptions): ImageStor
 
   return {
     find(image, container) {
-      if (image === "") return ofSources(container);
+      if (image === sourcesImage) return ofSources(container);
       const digest = digestShape.exec(image)?.[1];
       if (digest === undefined)
         return absent(

@@ -42,6 +42,8 @@ export interface ConnectionOptions {
   readonly random: () => number;
   /** Shortest time between two statuses, ms. */
   readonly statusEveryMs: number;
+  /** Longest between two attempts to connect, ms. */
+  readonly retryMs: number;
   readonly credentials: Credentials | undefined;
 }
 
@@ -63,14 +65,14 @@ const heightStep = 16;
 /** Without any for this long the connection counts as dead: sooner than the planner takes the last one for old. */
 const silentMs = 25_000;
 /** Between two attempts: a pod that starts is there within seconds. */
-const backoff = { initialMs: 250, maxMs: 4_000, floorMs: 100 };
+const backoff = { initialMs: 250, floorMs: 100 };
 /** A set of a thousand members with all keys ever used is a few MiB; a status is small. */
 const largestReport = 8 << 20;
 const largestStatus = 256 << 10;
 
 /** Connects at once and again whenever it fails, until it is closed. */
 export function connect(target: ReportTarget, handlers: ConnectionHandlers, options: ConnectionOptions): Connection {
-  const { clock, random, statusEveryMs } = options;
+  const { clock, random, statusEveryMs, retryMs } = options;
   const closing = new AbortController();
   let link = openLink(target, options);
 
@@ -118,7 +120,7 @@ export function connect(target: ReportTarget, handlers: ConnectionHandlers, opti
       if (signal.aborted) return;
       handlers.down(sentence(reason));
       failures += 1;
-      await pause(clock, backoffDelay(backoff, failures, random), signal);
+      await pause(clock, backoffDelay({ ...backoff, maxMs: retryMs }, failures, random), signal);
       link = openLink(target, options);
     }
   }

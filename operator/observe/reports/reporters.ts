@@ -29,6 +29,8 @@ export interface ReportersOptions {
   /** Shortest time between two statuses of one pod, and between two rounds of chain reports, ms. */
   readonly statusEveryMs?: number;
   readonly roundEveryMs?: number;
+  /** Longest between two attempts to reach a pod, ms. */
+  readonly retryMs?: number;
 }
 
 export type CallResult = { readonly kind: "done" } | { readonly kind: "failed"; readonly reason: string };
@@ -41,6 +43,7 @@ export interface Reporters {
   /** Transactions whose outcomes are wanted. */
   readonly follow: (transactions: readonly Followed[]) => void;
   readonly report: (identity: string) => Report | undefined;
+  /** Of one moment: while the members go to a new epoch one after the other, as they were before, for up to `turnMs`. */
   readonly reports: () => readonly Report[];
   /** Why the identity has no report, or no proven one; "" when nothing is wrong. */
   readonly trouble: (identity: string) => string;
@@ -57,6 +60,17 @@ export interface Reporters {
 /** A pod that does not answer keeps its last report this long, ms: a connection may break and come back. */
 const graceMs = 5_000;
 
+/** How long members may take to come to a new epoch and prove it, ms. Nothing is seen of the swarm meanwhile. */
+const turnMs = 3_000;
+
+/** The members go to a new epoch. */
+interface Turn {
+  readonly epoch: number;
+  /** What was reported before. */
+  readonly before: readonly Report[];
+  readonly cancel: () => void;
+}
+
 interface Pod {
   state: PodState;
   readonly connection: Connection;
@@ -71,7 +85,7 @@ interface Pod {
 
 export function createReporters(options: ReportersOptions): Reporters {
   const { operatorKey, clock = systemClock, random = Math.random, credentials } = options;
-  const { statusEveryMs = 1_000, roundEveryMs = 3_000 } = options;
+  const { statusEveryMs = 1_000, roundEveryMs = 3_000, retryMs = 4_000 } = options;
   const pods = new Map<string, Pod>();
   const closings = new Set<Promise<void>>();
   let knowledge: Knowledge | undefined;
@@ -83,6 +97,35 @@ export function createReporters(options: ReportersOptions): Reporters {
   /** The next round, when one is planned: monotonic. */
   let planned: { readonly at: number; readonly cancel: () => void } | undefined;
   let closed = false;
+  /** The highest epoch that any member ever spoke of: each has one turn, however often a liar speaks of it. */
+  let turned = -1;
+  let turn: Turn | undefined;
+
+  const reportsNow = () => [...pods.values()].flatMap(({ state }) => reportOf(state, knowledge, operatorKey) ?? []);
+
+  /** Further ahead is nobody who tells the truth, but for those seen first by an operator that was just started. */
+  const isNext = (epoch: number) => epoch > turned && (turned < 0 || epoch <= (knowledge?.newest.config.epoch ?? 0) + 1);
+
+  function beginTurn(epoch: number): void {
+    turned = epoch;
+    const before = turn?.before ?? reportsNow();
+    turn?.cancel();
+    const cancel = clock.after(turnMs, () => {
+      turn = undefined;
+      const [identity] = pods.keys();
+      if (!closed && identity !== undefined) options.onChange(identity);
+    });
+    turn = { epoch, before, cancel };
+  }
+
+  /** Every member that speaks is in the turn's epoch and has proven it. */
+  function isTurned({ epoch }: Turn): boolean {
+    return [...pods.values()].every(
+      ({ state: { words, examined } }) =>
+        words?.role !== "validator" ||
+        (words.epoch === epoch && examined.kind === "proven" && examined.header.epoch === epoch),
+    );
+  }
 
   function tell(pod: Pod): void {
     const digest = digestOf(reportOf(pod.state, knowledge, operatorKey));
@@ -103,6 +146,7 @@ export function createReporters(options: ReportersOptions): Reporters {
       said(words) {
         pod.leaving?.cancel();
         pod.leaving = undefined;
+        if (words.role === "validator" && isNext(words.epoch)) beginTurn(words.epoch);
         pod.state = { ...pod.state, words, saidAt: clock.wall() };
         tell(pod);
         planRound();
@@ -121,7 +165,7 @@ export function createReporters(options: ReportersOptions): Reporters {
     };
     const pod: Pod = {
       state: { target, ...unseen },
-      connection: connect(target, handlers, { clock, random, statusEveryMs, credentials }),
+      connection: connect(target, handlers, { clock, random, statusEveryMs, retryMs, credentials }),
       trouble: "it has not answered yet",
       told: "",
       interest: noInterest,
@@ -232,7 +276,12 @@ export function createReporters(options: ReportersOptions): Reporters {
       const pod = pods.get(identity);
       return pod && reportOf(pod.state, knowledge, operatorKey);
     },
-    reports: () => [...pods.values()].flatMap(({ state }) => reportOf(state, knowledge, operatorKey) ?? []),
+    reports() {
+      if (turn && !isTurned(turn)) return turn.before;
+      turn?.cancel();
+      turn = undefined;
+      return reportsNow();
+    },
     trouble: (identity) => pods.get(identity)?.trouble ?? "it has no pod",
     knowledge: () => knowledge,
     refresh: round,
@@ -250,6 +299,7 @@ export function createReporters(options: ReportersOptions): Reporters {
     async close() {
       closed = true;
       planned?.cancel();
+      turn?.cancel();
       for (const [identity, pod] of [...pods]) shut(identity, pod);
       await Promise.all(closings);
     },

@@ -210,6 +210,8 @@ export function scriptedServices(): Script {
 /** A process around scripted services; without them it waits for genesis `{}`. */
 export function scriptedHost(services: ValidatorServices | undefined): Host {
   let running = services;
+  const started = Promise.withResolvers<void>();
+  if (running) started.resolve();
   return {
     seat: "one",
     region: "eu-west",
@@ -221,10 +223,12 @@ export function scriptedHost(services: ValidatorServices | undefined): Host {
     answerChallenge: (challenge) => new Uint8Array(64).fill(challenge[0] ?? 0),
     retired: () => "",
     services: () => running,
+    started: started.promise,
     provideGenesis: async (document) => {
       if (new TextDecoder().decode(document) !== "{}")
         return { kind: "refused", reason: "another genesis is in the volume" };
       running ??= scriptedServices().services;
+      started.resolve();
       return { kind: "taken", chainId: new Uint8Array(32).fill(4) };
     },
   };

@@ -95,7 +95,7 @@ export const logEvents = {
   },
   "vote-received": {
     level: "trace",
-    fields: ["peerKey", "vote", "epoch", "view"],
+    fields: ["peerId", "vote", "epoch", "view"],
     help: "A vote came from the peer with this key.",
   },
   "bad-vote": {

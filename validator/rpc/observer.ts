@@ -76,7 +76,7 @@ export function createObservation(options: ObservationOptions): Observation {
       case "consensus":
         return observeConsensus(event.event, metrics, log);
       case "vote-received":
-        log("vote-received", { peerKey: event.from, vote: event.vote, epoch: event.epoch, view: event.view });
+        log("vote-received", { peerId: event.from, vote: event.vote, epoch: event.epoch, view: event.view });
         return countVote(event.vote);
       case "vote-cast":
         return countVote(event.vote);

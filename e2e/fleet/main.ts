@@ -172,9 +172,10 @@ async function shown(
 }
 
 async function scale(fleet: Fleet): Promise<string> {
+  await reached(fleet, "four seats vote", () => isSettled(fleet, 4), returnBound);
+  const before = await shown(fleet);
   const load = await startLoad(fleet, loadEveryMs);
   await delay(2_000);
-  const before = await shown(fleet);
   const gaps = watchGaps(fleet);
   const figures: string[] = [];
   for (const replicas of [7, 4]) {

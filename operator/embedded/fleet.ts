@@ -1,5 +1,5 @@
 /** A swarm on one machine for programs that drive it: measured, disturbed, looked at. `npm start` is for people. */
-import { type FSWatcher, readdirSync, watch } from "node:fs";
+import { watch } from "node:fs";
 import { join } from "node:path";
 import type { ValidatorSwarm } from "../api/validator-swarm.ts";
 import { applyManifest } from "../apply-manifest.ts";
@@ -23,7 +23,7 @@ export interface Fleet {
   readonly watch: ReturnType<typeof openSwarmView>["watch"];
   /** Pid of a pod's process; undefined while it has none. */
   readonly pidOf: (pod: string) => number | undefined;
-  /** Ends these processes without a word, and again whenever they are started, until the result is called. */
+  /** Ends these processes without a word, and suspends those that take their place until the result is called. */
   readonly hold: (pods: readonly string[]) => () => void;
   /** Changes the spec, as a merge patch. */
   readonly change: (spec: Readonly<Record<string, unknown>>) => Promise<void>;
@@ -109,16 +109,28 @@ export async function startFleet(swarm: ValidatorSwarm, options: FleetOptions): 
 }
 
 function holdDown(run: string, files: readonly string[]): () => void {
-  const wanted = new Set(files);
-  const kill = () => {
-    for (const file of readdirSync(run).map((each) => join(run, each))) {
-      const identity = wanted.has(file) ? readIdentity(file) : undefined;
-      if (identity && isAlive(identity)) process.kill(identity.pid, "SIGKILL");
+  const alive = (file: string) => {
+    const identity = readIdentity(file);
+    return identity && isAlive(identity) ? identity.pid : undefined;
+  };
+  const killed = new Map(files.map((file) => [file, alive(file)]));
+  for (const pid of killed.values()) if (pid !== undefined) process.kill(pid, "SIGKILL");
+  const suspended = new Set<number>();
+  const watcher = watch(run, () => {
+    for (const [file, dead] of killed) {
+      const pid = alive(file);
+      if (pid === undefined || pid === dead || suspended.has(pid)) continue;
+      suspended.add(pid);
+      process.kill(pid, "SIGSTOP");
+    }
+  });
+  return () => {
+    watcher.close();
+    for (const file of files) {
+      const pid = alive(file);
+      if (pid !== undefined && suspended.has(pid)) process.kill(pid, "SIGCONT");
     }
   };
-  const watcher: FSWatcher = watch(run, kill);
-  kill();
-  return () => watcher.close();
 }
 
 async function readSecret(api: ApiClient, namespace: string, name: string): Promise<Readonly<Record<string, string>>> {

@@ -22,6 +22,7 @@ import { type Kubelet, startKubelet } from "./kubelet/kubelet.ts";
 import { createLinks, type Links } from "./links/links.ts";
 import { takeLock } from "./lock.ts";
 import { describeTaken, openPortBook, type PortBook } from "./port-book.ts";
+import { lockOf } from "./volumes.ts";
 
 export interface EmbeddedWorldOptions {
   /** Where everything is kept: `.swarm`. */
@@ -77,7 +78,7 @@ export async function openWorld(options: EmbeddedWorldOptions): Promise<OpenedWo
   const { portBase, fixedPorts = {}, direct = false, onProblem, onAction } = options;
   const directory = resolve(options.directory);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const lock = takeLock(join(directory, "lock"));
+  const lock = takeLock(lockOf(directory));
   if (lock.kind === "held")
     return failed(`Process ${lock.pid} runs the swarms of ${directory} already. Stop it, or set SWARM_DIR.`);
 

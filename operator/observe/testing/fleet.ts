@@ -43,7 +43,7 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
   const { layout, endpoints } = fleet.view;
   // From here on the test is the operator.
   await fleet.change({ paused: true });
-  const runtime = createProcessRuntime(layout.run);
+  const runtime = createProcessRuntime(join(directory, "test-run"));
   const seed = Buffer.from((await fleet.seeds()).get("") ?? "", "hex");
   const changes: string[] = [];
   const waiting = new Set<() => void>();
@@ -97,7 +97,7 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
         metrics: { host: "127.0.0.1", port: metrics },
       };
       p2pOf.set(ofSeat, p2p);
-      const file = join(layout.config, `${identity}.json`);
+      const file = join(directory, `${identity}.json`);
       writeFileSync(file, JSON.stringify(config));
       runtime.create({
         name: identity,

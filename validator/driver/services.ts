@@ -134,8 +134,8 @@ export interface ValidatorStatus {
   readonly settledPayments: number;
   readonly degradedRegions: readonly string[];
   readonly peers: readonly PeerState[];
-  /** Seat index of the current view's leader. */
-  readonly leader: number;
+  /** Seat that leads the current view. */
+  readonly leader: string;
   readonly timeouts: number;
   /** Of the newest final block. */
   readonly blockTime: number;

@@ -68,7 +68,8 @@ export function scenesOf(seats: number): readonly Scene[] {
     scene("settlement kept", [
       { ...covered, replicas: seats + 1 },
       { ...covered, replicas: seats + 1, podRevision: "b" },
-      { ...covered, replicas: seats + 2 },
+      // Eight are the most that this power can seat.
+      { ...covered, replicas: seats < 7 ? seats + 2 : seats },
     ]),
     scene("crash model", [
       specOf([2, 2, 2], Math.max(3, seats - 1), { faultModel: "Crash" }),

@@ -134,7 +134,7 @@ function expectRefusal({ field, message, server }: InvalidSpec, answer: Answer):
   }
   expect(failure).toMatchObject({ status: 422, reason: "Invalid" });
   const said = failure.causes.map((cause) => ({
-    field: cause.field.replaceAll(/\[(\d+)\]/g, ".$1").replace(/^<nil>$/, ""),
+    field: cause.field.replaceAll(/\[([^\]]+)\]/g, ".$1").replace(/^<nil>$/, ""),
     message: cause.message.slice(cause.message.indexOf(message)),
   }));
   expect(said).toEqual([{ field, message }]);

@@ -56,6 +56,7 @@ async function run(settings: OperatorSettings, identity: string, log: OperatorLo
     validators,
     keys: clusterKeys(api, stop.signal),
     onAction: log.action,
+    onProblem: log.problem,
     onObservation: log.observation,
   });
   // Awaited below; a bug before that must not go by unheard.

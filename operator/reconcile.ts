@@ -6,6 +6,7 @@ import type { ValidatorSwarmSpec } from "./api/validator-swarm.ts";
 import type { KeyResult, Keys } from "./apply/keys.ts";
 import { createOwnWrites } from "./apply/own-writes.ts";
 import { type Performed, perform } from "./apply/perform.ts";
+import type { WriteResult } from "./kube/apply.ts";
 import type { Clock } from "./kube/clock.ts";
 import { configMaps, validatorSwarms } from "./kube/kinds.ts";
 import type { KubeObject, ObjectKey, StoredObject } from "./kube/objects.ts";
@@ -31,13 +32,18 @@ export interface ReconcileOptions {
   readonly keys: Keys;
   /** Hears what each visit did, for the log. */
   readonly onAction?: (swarm: ObjectKey, action: Action, result: Performed) => void;
+  /** Hears why a visit ended without a plan, or before its actions: a word and a sentence. */
+  readonly onProblem?: (swarm: ObjectKey, problem: { readonly reason: string; readonly message: string }) => void;
 }
 
 /** Its own writes are not shown yet: their events wake the swarm, this is for events that are lost. */
 const unseenMs = 1_000;
+const keyMissing = "KeyMissing";
+/** Until a key that was missing is looked for again. */
+const keyAgainMs = 10_000;
 
 export function createReconcile(options: ReconcileOptions): (run: Run) => Promise<Outcome> {
-  const { world, validators, clock, seesNodes, onAction = () => {} } = options;
+  const { world, validators, clock, seesNodes, onAction = () => {}, onProblem = () => {} } = options;
   const writes = createOwnWrites();
   /** Keys as they were read last, by swarm. */
   const known = new Map<ObjectKey, { readonly uid: string; readonly result: KeyResult }>();
@@ -72,7 +78,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
     const planned = plan(desired, snapshot, now);
     const signs = planned.actions.some(({ kind }) => kind === "write-genesis" || kind === "submit-governance");
     const found = await operatorKey(key, object, swarm.spec, signs);
-    if (found.kind === "missing") return report({ reason: "KeyMissing", message: found.reason });
+    if (found.kind === "missing") return report({ reason: keyMissing, message: found.reason });
     const transaction = snapshot.permit?.submittedAt === undefined ? undefined : snapshot.permit.transaction;
     validators.follow(key, { targets: observed.targets, genesis, key: found.key, transaction });
 
@@ -129,8 +135,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
         const known = objects.get(kind, namespace === undefined ? name : `${namespace}/${name}`);
         if (known && contains(known, wanted)) continue;
         const result = await writer.apply(kind, wanted);
-        if (result.kind !== "applied" && result.kind !== "unchanged")
-          return { kind: "failed", retryAfterMs: result.kind === "unavailable" ? result.retryAfterMs : 0 };
+        if (result.kind !== "applied" && result.kind !== "unchanged") return notWritten(name, result);
         writes.wrote(key, kind, result.object);
       }
       return { kind: "done", object: object! };
@@ -158,11 +163,17 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
         writes.wrote(key, validatorSwarms, result.object);
         return { kind: "done", object: result.object };
       }
+      return notWritten("the status", result);
+    }
+
+    function notWritten(what: string, result: Refusal): StatusWrite {
+      onProblem(key, { reason: "NotWritten", message: `${what}: ${result.kind}: ${result.message}` });
       return { kind: "failed", retryAfterMs: result.kind === "unavailable" ? result.retryAfterMs : 0 };
     }
 
     /** What cannot be worked on is said in the condition that people look at; everything else of the status stays. */
     async function report(finding: { readonly reason: string; readonly message: string }): Promise<Outcome> {
+      onProblem(key, finding);
       const read = readStatus(object!["status"]);
       if (read.kind === "damaged") {
         events.report(object!, { type: "Warning", action: "Observe", reason: finding.reason, note: finding.message });
@@ -181,10 +192,14 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       const conditions = [...(before?.conditions.filter(({ type }) => type !== "Ready") ?? []), ready];
       const empty = { replicas: 0, selector: "", chainId: "", epoch: 0, seats: [] };
       const result = await writeStatus({ ...empty, ...before, observedGeneration: generation, conditions }, before);
-      return result.kind === "done" ? { kind: "done" } : failure(result);
+      if (result.kind !== "done") return failure(result);
+      // A spec and a record wake the swarm when they change. Secrets are not watched.
+      return finding.reason === keyMissing ? { kind: "again", afterMs: keyAgainMs } : { kind: "done" };
     }
   };
 }
+
+type Refusal = Exclude<WriteResult, { readonly kind: "applied" | "unchanged" }>;
 
 /** The object as it stands after the write. */
 type StatusWrite =

@@ -21,7 +21,7 @@ export function operatorDocuments(): readonly { readonly path: string; readonly 
 }
 
 const manifest = (objects: readonly object[]) =>
-  `# ${made}\n${objects.map((object) => stringify(object, { lineWidth: 120, aliasDuplicateObjects: false })).join("---\n")}`;
+  `# ${made}\n${objects.map((object) => stringify(object, { lineWidth: 120, aliasDuplicateObjects: false, compat: "yaml-1.1" })).join("---\n")}`;
 
 /** Swarms anywhere. */
 function wholeCluster(): readonly object[] {

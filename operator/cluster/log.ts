@@ -12,6 +12,8 @@ export interface OperatorLog {
   readonly say: (level: "info" | "warn" | "error" | "fatal", event: string, fields?: LogFields) => void;
   /** An action of the planner's, and what became of it. */
   readonly action: (swarm: string, action: Action, result: Performed) => void;
+  /** Why a visit did nothing. */
+  readonly problem: (swarm: string, problem: { readonly reason: string; readonly message: string }) => void;
   /** Elections and collections. */
   readonly observation: (observation: ControllerObservation) => void;
 }
@@ -59,6 +61,7 @@ export function createOperatorLog(options: {
           return write("warn", "action", { ...fields, result: result.kind, problem: result.message });
       }
     },
+    problem: (swarm, { reason, message }) => write("warn", "swarm-problem", { swarm, reason, problem: message }),
     observation(seen) {
       if (seen.about === "election") return election(seen.event);
       const { kind, observation } = seen;

@@ -45,7 +45,7 @@ export async function startBenchFleet(
     volumes: fleet.seats.map(({ identity }) => volumeOf(fleet.layout, identity)),
     async killLeader() {
       const status = await fleet.links[0]?.admin.getStatus({});
-      const leader = fleet.seats[status?.leader ?? 0];
+      const leader = fleet.seats.find(({ name }) => name === status?.leader);
       if (leader === undefined) throw new Error("nobody leads");
       fleet.runtime.signal(leader.identity, "SIGKILL");
       await fleet.runtime.remove(leader.identity);

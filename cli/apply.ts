@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type Change, classifyChange } from "../operator/api/changes.ts";
 import type { Problem } from "../operator/api/problems.ts";
 import { checkValidatorSwarm, type ValidatorSwarmSpec } from "../operator/api/validator-swarm.ts";
+import { fieldManager } from "../operator/apply-manifest.ts";
 import { classify, type FieldConflict } from "../operator/kube/apply.ts";
 import { isRecord, type JsonRecord, pathOf, readObject } from "../operator/kube/objects.ts";
 import { bold, dim, green, red, yellow } from "../operator/terminal.ts";
@@ -19,9 +20,6 @@ export interface ApplyOptions {
   readonly dryRun: boolean;
   readonly forceConflicts: boolean;
 }
-
-/** The name that owns the fields which this tool applies. */
-export const fieldManager = "swarm";
 
 /** Checks everything first: when one document is not valid, nothing is sent. Otherwise all are, whatever becomes of one. */
 export async function apply(world: World, options: ApplyOptions, output: Output): Promise<ExitCode> {

@@ -1,9 +1,10 @@
 /** `swarm delete NAME` */
+
+import { fieldManager } from "../operator/apply-manifest.ts";
 import { createWriter } from "../operator/kube/apply.ts";
 import { validatorSwarms } from "../operator/kube/kinds.ts";
 import { isRecord, textAt } from "../operator/kube/objects.ts";
 import { bold, red } from "../operator/terminal.ts";
-import { fieldManager } from "./apply.ts";
 import { getObject, noSignal, requestMs } from "./ask.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
 import { followSwarm } from "./follow.ts";

@@ -1,4 +1,4 @@
-/** The page's view of a fleet. */
+/** The page's view of a swarm. */
 import type {
   ConsoleBlock,
   ConsoleEvent,
@@ -8,10 +8,10 @@ import type {
   ConsoleSource,
   ConsoleSwarm,
 } from "../console/source.ts";
-import type { Fleet } from "./embedded/fleet.ts";
 import type { SeatView } from "./embedded/fleet-state.ts";
 import type { Live } from "./embedded/live.ts";
 import { hex } from "./embedded/seat-status.ts";
+import type { SwarmView } from "./embedded/swarm-view.ts";
 import { readPayments } from "./payments.ts";
 import { explainProof, proofBytes } from "./proof-view.ts";
 
@@ -24,7 +24,7 @@ export interface ClosableSource extends ConsoleSource {
   readonly close: () => void;
 }
 
-export function consoleSource(fleet: Fleet, live: Live): ClosableSource {
+export function consoleSource(fleet: SwarmView, live: Live): ClosableSource {
   const listeners = new Set<(event: ConsoleEvent) => void>();
   const blocks: ConsoleBlock[] = [];
   const figures: ConsoleFigures[] = [];
@@ -77,7 +77,7 @@ export function consoleSource(fleet: Fleet, live: Live): ClosableSource {
   // Under load a seat changes a hundred times a second: the page sees its newest state ten times a second.
   const seatsTimer = setInterval(() => {
     for (const view of fleet.state.seats())
-      if (changed.delete(view.seat.name)) tell({ kind: "seat", seat: describeSeat(view, fleet) });
+      if (changed.delete(view.seat.name)) tell({ kind: "seat", seat: describeSeat(view) });
   }, seatsEveryMs);
   seatsTimer.unref();
   const timer = setInterval(() => {
@@ -90,7 +90,7 @@ export function consoleSource(fleet: Fleet, live: Live): ClosableSource {
   return {
     snapshot: () => ({
       swarm,
-      seats: fleet.state.seats().map((view) => describeSeat(view, fleet)),
+      seats: fleet.state.seats().map((view) => describeSeat(view)),
       blocks,
       figures: figures.length === 0 ? [describeFigures(fleet, live)] : figures,
       payments,
@@ -109,7 +109,7 @@ export function consoleSource(fleet: Fleet, live: Live): ClosableSource {
   };
 }
 
-function describeSwarm(fleet: Fleet, live: Live): ConsoleSwarm {
+function describeSwarm(fleet: SwarmView, live: Live): ConsoleSwarm {
   const { spec, metadata } = fleet.swarm;
   const { totalPower, faultPower, quorum } = live.figures();
   return {
@@ -124,15 +124,14 @@ function describeSwarm(fleet: Fleet, live: Live): ConsoleSwarm {
   };
 }
 
-function describeSeat({ seat, status, reachable, trouble, process }: SeatView, fleet: Fleet): ConsoleSeat {
-  const leader = fleet.seats[status?.leader ?? -1];
+function describeSeat({ seat, status, reachable, trouble, process }: SeatView): ConsoleSeat {
   return {
     name: seat.name,
     region: seat.region,
     power: seat.power,
     state: stateOf(status, reachable),
     trouble: reachable ? trouble : status === undefined ? trouble : `not reachable: ${trouble}`,
-    leader: reachable && leader?.name === seat.name,
+    leader: reachable && status?.leader === seat.name,
     epoch: status?.epoch ?? 0,
     view: status?.view ?? 0,
     height: status?.finalizedHeight ?? 0,
@@ -151,7 +150,7 @@ function stateOf(status: SeatView["status"], reachable: boolean): ConsoleSeat["s
   return status.voting ? "voting" : "catching-up";
 }
 
-function describeFigures(fleet: Fleet, live: Live): ConsoleFigures {
+function describeFigures(fleet: SwarmView, live: Live): ConsoleFigures {
   const figures = live.figures();
   return {
     time: figures.time,

@@ -28,7 +28,7 @@ const status = (part: Partial<SeatStatus>): SeatStatus => ({
   settledPayments: 26,
   degradedRegions: ["us"],
   peers: [],
-  leader: 0,
+  leader: "",
   timeouts: 0,
   settlementP50: 0,
   settlementP99: 0,

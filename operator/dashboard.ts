@@ -1,13 +1,14 @@
 /** The live view in the terminal: redrawn in place on a terminal, a plain line now and then elsewhere. */
-import type { Fleet } from "./embedded/fleet.ts";
+
 import type { Live, LiveFigures } from "./embedded/live.ts";
+import type { SwarmView } from "./embedded/swarm-view.ts";
 import { bold, colourful, cyan, dim, green, red, table, yellow } from "./terminal.ts";
 
 const redrawMs = 500;
 const plainMs = 5_000;
 
 /** Shows the fleet until the result is called. */
-export function showDashboard(fleet: Fleet, live: Live): () => void {
+export function showDashboard(fleet: SwarmView, live: Live): () => void {
   const terminal = process.stdout.isTTY === true;
   let drawn = 0;
   const draw = () => {
@@ -38,7 +39,7 @@ export function plainLine(figures: LiveFigures): string {
 }
 
 /** The lines of one picture. */
-export function picture(fleet: Pick<Fleet, "state" | "endpoints">, figures: LiveFigures): readonly string[] {
+export function picture(fleet: Pick<SwarmView, "state" | "endpoints">, figures: LiveFigures): readonly string[] {
   const { view, height, settledHeight, p50, p99, paymentsPerSecond, blocksPerSecond, degradedRegions } = figures;
   const rows = fleet.state.seats().map(({ seat, status, reachable, trouble }) => {
     const state = !reachable ? red("down") : status?.voting ? green("voting") : yellow(status?.role ?? "starting");

@@ -73,6 +73,16 @@ export function genesisDocument(order: GenesisOrder): GenesisResult {
   return { kind: "ok", bytes: Buffer.from(canonicalJson(document), "utf8"), chainId: parsed.chainId };
 }
 
+/** Names the chain of a document that `genesisDocument` made, hexadecimal; "" when it is none. */
+export function chainIdOf(document: Uint8Array): string {
+  try {
+    const parsed = parseGenesis(JSON.parse(Buffer.from(document).toString("utf8")));
+    return parsed.kind === "ok" ? parsed.chainId : "";
+  } catch {
+    return "";
+  }
+}
+
 const invalid = (reason: string) => ({ kind: "invalid", reason }) as const;
 
 function provesPossession({ keys, proofOfPossession }: MemberChange): boolean {

@@ -5,13 +5,13 @@ import { currencyByNumber } from "../gateway/iso20022/currencies.ts";
 import { formatMinorUnits } from "../gateway/iso20022/money.ts";
 import { readRecord } from "../validator/codec/payment-message.ts";
 import { decodeProof, type Proof } from "../validator/ledger/proof.ts";
-import type { Fleet } from "./embedded/fleet.ts";
 import { hex } from "./embedded/seat-status.ts";
+import type { SwarmView } from "./embedded/swarm-view.ts";
 import { fetchProof } from "./proofs.ts";
 import { thousands } from "./terminal.ts";
 import { type TrustedGenesis, trustGenesis, verifyOffline } from "./verification.ts";
 
-const ask = ({ links, endpoints }: Fleet, uetr: string) =>
+const ask = ({ links, endpoints }: SwarmView, uetr: string) =>
   fetchProof(
     links.map(({ settlement }) => settlement),
     endpoints.institutions.length,
@@ -19,13 +19,13 @@ const ask = ({ links, endpoints }: Fleet, uetr: string) =>
   );
 
 /** The canonical bytes; `undefined` when there is none. */
-export async function proofBytes(fleet: Fleet, uetr: string): Promise<Uint8Array | undefined> {
+export async function proofBytes(fleet: SwarmView, uetr: string): Promise<Uint8Array | undefined> {
   const proof = await ask(fleet, uetr);
   return proof.kind === "proof" ? proof.bytes : undefined;
 }
 
 /** What the page shows. */
-export async function explainProof(fleet: Fleet, uetr: string): Promise<ConsoleProof> {
+export async function explainProof(fleet: SwarmView, uetr: string): Promise<ConsoleProof> {
   const proof = await ask(fleet, uetr);
   switch (proof.kind) {
     case "unreachable":

@@ -40,7 +40,12 @@ function quickstart(): ValidatorSwarm {
   }));
   const regions = swarm.spec.regions.map((region) => ({ ...region, weight: 2 }));
   const genesis = { ...swarm.spec.genesis, institutions, governance: { threshold: 1, keys: [publicKey] } };
-  return { ...swarm, metadata: { name: "quickstart", namespace }, spec: { ...swarm.spec, regions, genesis } };
+  const authority = { keySecretName: "quickstart-governance" };
+  return {
+    ...swarm,
+    metadata: { name: "quickstart", namespace },
+    spec: { ...swarm.spec, regions, genesis, authority },
+  };
 }
 
 describe("a swarm", () => {
@@ -119,6 +124,7 @@ describe("a swarm", () => {
     expect(list(persistentVolumeClaims)).toHaveLength(4);
     expect(validators.set(`${namespace}/quickstart`)?.members).toHaveLength(4);
     expect(arrayAt(swarm["status"], "conditions")).toHaveLength(7);
+    expect(textAt(swarm["status"], "chainId")).toMatch(/^[0-9a-f]{64}$/);
   });
 
   const change = (spec: JsonObject) => fixture.server.objects.merge(path, { spec }, "kubectl");
@@ -133,6 +139,23 @@ describe("a swarm", () => {
       const powers = Map.groupBy(validators.set(key)?.members ?? [], ({ region }) => region);
       for (const members of powers.values()) expect(members.reduce((sum, { power }) => sum + power, 0)).toBe(2);
     }
+  });
+
+  test("leaves gateways that somebody else scales to them, and goes on", async () => {
+    const resource = "apps/v1/deployments";
+    const gateways = { resource, namespace, name: "quickstart-gateway" };
+    const replicas = () => numberAt(fixture.server.objects.get(gateways).body["spec"], "replicas");
+    await objectsThat(() => replicas() === 1);
+    fixture.server.objects.merge(gateways, { spec: { replicas: 3 } }, "autoscaler");
+    // Every region has one seat: its restart leaves the region without a vote.
+    change({
+      disruption: { allowSettlementPause: true },
+      image: "validator-swarm:next",
+      podTemplate: { labels: { team: "payments" } },
+    });
+    await swarmThat((each) => isTrue(each, "Ready") && seen(each) && list(pods).every(isNext));
+    await objectsThat(() => JSON.stringify(fixture.server.objects.get(gateways).body).includes("validator-swarm:next"));
+    expect(replicas()).toBe(3);
   });
 
   test("gives a seat whose volume is lost to a new identity, and never uses the old name again", async () => {
@@ -156,6 +179,7 @@ describe("a swarm", () => {
   });
 });
 
+const isNext = ({ metadata }: JsonRecord) => JSON.stringify(metadata).includes('"team":"payments"');
 const seen = ({ metadata, status }: JsonRecord) =>
   numberAt(status, "observedGeneration") === numberAt(metadata, "generation");
 const identities = ({ status }: JsonRecord) => arrayAt(status, "seats").map((seat) => textAt(seat, "identity"));

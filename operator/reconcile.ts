@@ -1,18 +1,21 @@
 /** One visit to one swarm: observe, plan, write the status, perform. Level-triggered: every visit starts from what is. */
 
+import { swarmConditions } from "./api/conditions.ts";
 import type { Problem } from "./api/problems.ts";
 import { type Condition, readStatus, type ValidatorSwarmStatus } from "./api/status.ts";
 import type { ValidatorSwarmSpec } from "./api/validator-swarm.ts";
+import { contains, sameJson } from "./apply/compare.ts";
+import { type Kept, keepGateways } from "./apply/gateways.ts";
 import type { KeyResult, Keys } from "./apply/keys.ts";
 import { createOwnWrites } from "./apply/own-writes.ts";
 import { type Performed, perform } from "./apply/perform.ts";
+import { chainIdOf } from "./genesis-document.ts";
 import type { WriteResult } from "./kube/apply.ts";
 import type { Clock } from "./kube/clock.ts";
 import { configMaps, validatorSwarms } from "./kube/kinds.ts";
 import type { KubeObject, ObjectKey, StoredObject } from "./kube/objects.ts";
 import type { Run } from "./kube/runtime.ts";
 import type { Outcome } from "./kube/work-queue.ts";
-import { gatewayObjects } from "./objects/gateway.ts";
 import { swarmLabels } from "./objects/names.ts";
 import { explanationObject } from "./objects/records.ts";
 import type { World } from "./objects/world.ts";
@@ -38,9 +41,8 @@ export interface ReconcileOptions {
 
 /** Its own writes are not shown yet: their events wake the swarm, this is for events that are lost. */
 const unseenMs = 1_000;
-const keyMissing = "KeyMissing";
-/** Until a key that was missing is looked for again. */
-const keyAgainMs = 10_000;
+/** Secrets are not watched. */
+const keyMissingMs = 5_000;
 
 export function createReconcile(options: ReconcileOptions): (run: Run) => Promise<Outcome> {
   const { world, validators, clock, seesNodes, onAction = () => {}, onProblem = () => {} } = options;
@@ -78,12 +80,18 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
     const planned = plan(desired, snapshot, now);
     const signs = planned.actions.some(({ kind }) => kind === "write-genesis" || kind === "submit-governance");
     const found = await operatorKey(key, object, swarm.spec, signs);
-    if (found.kind === "missing") return report({ reason: keyMissing, message: found.reason });
+    // Nothing of a swarm's end is signed.
+    if (found.kind === "missing" && !snapshot.swarm.deleting) {
+      const reported = await report({ reason: "KeyMissing", message: found.reason });
+      return reported.kind === "done" ? { kind: "again", afterMs: keyMissingMs } : reported;
+    }
     const transaction = snapshot.permit?.submittedAt === undefined ? undefined : snapshot.permit.transaction;
-    validators.follow(key, { targets: observed.targets, genesis, key: found.key, transaction });
+    if (found.kind === "ok")
+      validators.follow(key, { targets: observed.targets, genesis, key: found.key, transaction });
 
     const selector = selectorOf(object.metadata.name);
-    const status = keepOthers(toStatus(planned.status, snapshot, selector), observed.status);
+    const chainId = genesis ? observed.status?.chainId || chainIdOf(genesis) : "";
+    const status = { ...keepOthers(toStatus(planned.status, snapshot, selector), observed.status), chainId };
     const written = await writeStatus(status, observed.status);
     if (written.kind === "failed") return failure(written);
     if (!snapshot.swarm.deleting) await publish(explanationObject(object, explanationOf(planned)));
@@ -98,14 +106,11 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       writes,
       validators,
       world,
-      operatorKey: found.key,
+      operatorKey: found,
       institutionKeys: () => options.keys.institutions(object, keyless(swarm.spec)),
       now: () => clock.wall(),
     };
-    if (genesis && !snapshot.swarm.deleting && !desired.paused) {
-      const kept = await keepGateways(swarm.spec);
-      if (kept.kind === "failed") return failure(kept);
-    }
+    const gateways = genesis && !snapshot.swarm.deleting && !desired.paused ? await keep(swarm.spec) : kept;
     for (const action of planned.actions) {
       if (signal.aborted) return { kind: "retry" };
       const result = await perform(action, context);
@@ -116,29 +121,28 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       }
       tell("Normal", action, action.message);
     }
+    if (gateways.kind === "failed") return failure(gateways);
     return { kind: "again", afterMs: planned.requeueAfter };
+
+    async function keep(spec: ValidatorSwarmSpec): Promise<Kept> {
+      const voting = status.seats.flatMap(({ name, identity, generation, role }) =>
+        role === "validator" && identity !== "" ? [{ name: identity, seat: name, generation }] : [],
+      );
+      const order = { swarm: object!, spec, validators: voting };
+      const result = await keepGateways({ order, world, key, objects, writer, writes });
+      if (result.kind === "refused") {
+        const reason = "GatewaysRefused";
+        onProblem(key, { reason, message: result.message });
+        events.report(object!, { type: "Warning", reason, action: "KeepGateways", note: result.message });
+      }
+      return result;
+    }
 
     /** For people only: when it fails, the next visit writes it. */
     async function publish(explanation: KubeObject): Promise<void> {
       const { name, namespace } = explanation.metadata;
       const known = objects.get(configMaps, namespace === undefined ? name : `${namespace}/${name}`);
       if (!known || !contains(known, explanation)) await writer.apply(configMaps, explanation, { force: true });
-    }
-
-    /** Gateways need no plan: their objects are made what the spec says. */
-    async function keepGateways(spec: ValidatorSwarmSpec): Promise<StatusWrite> {
-      const validators = status.seats.flatMap(({ name, identity, generation, role }) =>
-        role === "validator" && identity !== "" ? [{ name: identity, seat: name, generation }] : [],
-      );
-      for (const { kind, object: wanted } of gatewayObjects({ swarm: object!, spec, validators }, world)) {
-        const { name, namespace } = wanted.metadata;
-        const known = objects.get(kind, namespace === undefined ? name : `${namespace}/${name}`);
-        if (known && contains(known, wanted)) continue;
-        const result = await writer.apply(kind, wanted);
-        if (result.kind !== "applied" && result.kind !== "unchanged") return notWritten(name, result);
-        writes.wrote(key, kind, result.object);
-      }
-      return { kind: "done", object: object! };
     }
 
     function tell(type: "Normal" | "Warning", action: Action, note: string): void {
@@ -189,12 +193,11 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
         observedGeneration: generation,
         lastTransitionTime: old?.status === "False" ? old.lastTransitionTime : timeText(now),
       };
-      const conditions = [...(before?.conditions.filter(({ type }) => type !== "Ready") ?? []), ready];
+      const others = before?.conditions ?? unknownConditions(ready);
+      const conditions = [...others.filter(({ type }) => type !== "Ready"), ready];
       const empty = { replicas: 0, selector: "", chainId: "", epoch: 0, seats: [] };
       const result = await writeStatus({ ...empty, ...before, observedGeneration: generation, conditions }, before);
-      if (result.kind !== "done") return failure(result);
-      // A spec and a record wake the swarm when they change. Secrets are not watched.
-      return finding.reason === keyMissing ? { kind: "again", afterMs: keyAgainMs } : { kind: "done" };
+      return result.kind === "done" ? { kind: "done" } : failure(result);
     }
   };
 }
@@ -206,10 +209,17 @@ type StatusWrite =
   | { readonly kind: "done"; readonly object: StoredObject }
   | { readonly kind: "failed"; readonly retryAfterMs: number };
 
-const failure = (result: Performed | StatusWrite): Outcome =>
+const kept: Kept = { kind: "kept" };
+
+const failure = (result: Performed | StatusWrite | Kept): Outcome =>
   result.kind === "failed" && result.retryAfterMs > 0
     ? { kind: "retry", atLeastMs: result.retryAfterMs }
     : { kind: "retry" };
+
+/** At the first visit nothing is known of the others. */
+const unknownConditions = (ready: Condition): readonly Condition[] =>
+  conditionTypes.map((type) => ({ ...ready, type, status: "Unknown" }));
+const conditionTypes = Object.keys(swarmConditions) as readonly (keyof typeof swarmConditions)[];
 
 function unacceptable(problems: readonly Problem[]) {
   const words = problems.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join(" ");
@@ -234,26 +244,3 @@ function selectorOf(swarm: string): string {
 }
 
 const camelCase = (words: string) => words.replaceAll(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
-
-/** Everything wanted is there as wanted; what others added does not count. */
-function contains(found: unknown, wanted: unknown): boolean {
-  if (Array.isArray(wanted))
-    return (
-      Array.isArray(found) && found.length === wanted.length && wanted.every((each, i) => contains(found[i], each))
-    );
-  if (typeof wanted !== "object" || wanted === null) return found === wanted;
-  if (typeof found !== "object" || found === null) return Object.keys(wanted).length === 0;
-  const there: Record<string, unknown> = { ...found };
-  return Object.entries(wanted).every(([key, value]) => value === undefined || contains(there[key], value));
-}
-
-/** Equal as JSON: absent and undefined are one, the order of keys does not count. */
-function sameJson(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((each, i) => sameJson(each, b[i]));
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a) || Array.isArray(b)) return false;
-  const left: Record<string, unknown> = { ...a };
-  const right: Record<string, unknown> = { ...b };
-  return [...new Set([...Object.keys(left), ...Object.keys(right)])].every((key) => sameJson(left[key], right[key]));
-}

@@ -1,8 +1,8 @@
 /** The first payments of a swarm: the files of `manifests/samples/`, sent through the gateway like any bank's. */
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { Fleet } from "./embedded/fleet.ts";
 import type { Live } from "./embedded/live.ts";
+import type { SwarmView } from "./embedded/swarm-view.ts";
 import {
   awaitSettlement,
   type FilePayment,
@@ -42,7 +42,7 @@ export function sampleFiles(): readonly string[] {
 
 /** Sends the files one after the other and waits until each is final. `done` hears of each. */
 export async function sendSamples(
-  fleet: Fleet,
+  fleet: SwarmView,
   live: Live,
   done: (result: SampleResult) => void,
 ): Promise<SampleOutcome> {
@@ -112,7 +112,7 @@ export type Agreement =
  * above it.
  */
 export async function awaitAgreement(
-  fleet: Fleet,
+  fleet: SwarmView,
   results: readonly SampleResult[],
   timeoutMs: number,
 ): Promise<Agreement> {

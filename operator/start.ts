@@ -1,21 +1,28 @@
-/** `npm start`: a swarm on this machine, its first payments, and a live view of both. */
+/** `npm start`: the operator and a swarm on this machine, its first payments, and a live view of both. */
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { startConsole } from "../console/server.ts";
-import { parseValidatorSwarm } from "./api/validator-swarm.ts";
+import { parseValidatorSwarm, type ValidatorSwarm } from "./api/validator-swarm.ts";
+import { applyManifest } from "./apply-manifest.ts";
 import { consoleSource } from "./console-source.ts";
 import { showDashboard } from "./dashboard.ts";
 import { awaitDeliveries, expectedDeliveries } from "./deliveries.ts";
-import { type Fleet, startFleet } from "./embedded/fleet.ts";
-import { followFleet, type Live } from "./embedded/live.ts";
-import { defaultPortBase, highestPortBase } from "./embedded/ports.ts";
+import { awaitReady } from "./embedded/bring-up.ts";
+import { followSwarm, type Live } from "./embedded/live.ts";
+import { type OpenedView, openSwarmView, type SwarmView } from "./embedded/swarm-view.ts";
+import { swarmDirectory } from "./embedded/volumes.ts";
+import { type EmbeddedWorld, openWorld } from "./embedded/world.ts";
+import { gatewayName } from "./objects/names.ts";
 import { awaitAgreement, type SampleResult, sendSamples } from "./sample.ts";
-import { bold, cyan, dim, green, paymentTable, red } from "./terminal.ts";
+import { bold, cyan, dim, green, paymentTable, red, yellow } from "./terminal.ts";
 
 /** Exit codes, printed by --help. */
 const exit = { ok: 0, failed: 1, usage: 2 } as const;
 const quickstart = join(import.meta.dirname, "../manifests/quickstart.yaml");
+const defaultPortBase = 7_400;
+/** Ports after the base: 3 for each process and one for each pair of validators, for several swarms. */
+const portRange = 8_192;
 const agreementMs = 15_000;
 const deliveryMs = 5_000;
 const sameKeyMs = 1_000;
@@ -66,55 +73,99 @@ async function main(options: StartOptions): Promise<number> {
     for (const { field, message } of parsed.problems) console.error(`${field === "" ? "" : `${field}: `}${message}`);
     return exit.usage;
   }
-  const highest = highestPortBase(parsed.swarm.spec.replicas);
-  if (options.portBase > highest)
-    return refuse(`--port-base ${options.portBase} leaves no room. Use at most ${highest}.`);
+  const { swarm } = parsed;
+  if (options.portBase > 65_535 - portRange)
+    return refuse(`--port-base ${options.portBase} leaves no room. Use at most ${65_535 - portRange}.`);
 
   console.log(`\n  ${bold("Validator Swarm")}  ${dim(relative(process.cwd(), options.file))}\n`);
-  const result = await startFleet(parsed.swarm, { portBase: options.portBase, progress, signal: stopping });
-  if (result.kind === "failed") {
-    if (stopping.aborted) return exit.ok;
-    console.error(`\n${red("The swarm did not start.")} ${result.reason}\nLogs: ${result.logs}`);
+  const clients = `${gatewayName(swarm.metadata.name)} clients`;
+  const opened = await openWorld({
+    directory: swarmDirectory(),
+    portBase: options.portBase,
+    fixedPorts: { [clients]: swarm.spec.gateway.port ?? options.portBase, page: options.portBase + 1 },
+    onProblem: (message) => progress(red(message)),
+  });
+  if (opened.kind === "failed") {
+    console.error(`\n${red("The operator did not start.")} ${opened.reason}`);
     return exit.failed;
   }
-  const { fleet } = result;
-  const crashes = reportCrashes(fleet);
-  const live = followFleet(fleet);
-  const source = consoleSource(fleet, live);
-  const page = await startConsole(source, Number(new URL(fleet.endpoints.console).port));
-  progress(`the page is at ${cyan(page.url)}`);
+  const { world } = opened;
+  const bug = Promise.withResolvers<never>();
+  world.failed.catch(bug.reject);
+  try {
+    return await Promise.race([run(world, swarm, text, options, stopping), bug.promise]);
+  } finally {
+    if (!options.once || stopping.aborted) progress("ending every process");
+    await world.close();
+  }
+}
 
-  const code = await Promise.race([serve(fleet, live, options, stopping), whenStopped(stopping)]);
-  crashes.stop();
-  if (!options.once || stopping.aborted) progress("ending every process");
-  source.close();
-  await Promise.all([page.close(), live.close()]);
-  await fleet.close();
-  if (!options.once || code !== exit.ok || crashes.seen.length === 0) return code;
-  console.error(
-    `\n${red("The sample settled, but processes ended by themselves:")} ${crashes.seen.join(", ")}.\nLogs: ${fleet.layout.logs}`,
-  );
-  return exit.failed;
+async function run(
+  world: EmbeddedWorld,
+  swarm: ValidatorSwarm,
+  text: string,
+  options: StartOptions,
+  stopping: AbortSignal,
+): Promise<number> {
+  const { namespace, directory } = world;
+  const api = world.api("npm start");
+  const { name } = swarm.metadata;
+  const applied = await applyManifest(api, namespace, name, text, stopping);
+  if (applied.kind === "refused") {
+    for (const problem of applied.problems) console.error(problem);
+    return exit.usage;
+  }
+  if (applied.kind === "kept")
+    progress(
+      yellow(
+        `${applied.fields.join(", ")}: changed since by others and kept, with the rest of the swarm as it was. ` +
+          `npx swarm apply -f ${options.file} --force-conflicts takes it over`,
+      ),
+    );
+
+  const port = world.ports.port("page");
+  const opened = openSwarmView({ api, namespace, swarm, directory, console: `http://127.0.0.1:${port}` });
+  const { view } = opened;
+  const logs = `Logs: ${view.layout.logs}`;
+  const crashes = reportCrashes(opened);
+  try {
+    const outcome = await awaitReady(opened, progress, stopping);
+    if (outcome.kind === "failed") {
+      if (stopping.aborted) return exit.ok;
+      console.error(`\n${red("The swarm did not start.")} ${outcome.reason}\n${logs}`);
+      return exit.failed;
+    }
+    const live = followSwarm(view);
+    const source = consoleSource(view, live);
+    const page = await startConsole(source, port);
+    progress(`the page is at ${cyan(page.url)}`);
+    const code = await Promise.race([serve(view, live, options, stopping), whenStopped(stopping)]);
+    source.close();
+    await Promise.all([page.close(), live.close()]);
+    if (!options.once || code !== exit.ok || crashes.length === 0) return code;
+    console.error(`\n${red("The sample settled, but processes ended by themselves:")} ${crashes.join(", ")}.\n${logs}`);
+    return exit.failed;
+  } finally {
+    await opened.close();
+  }
 }
 
 /** Says when a process ends by itself; it is started again, but nobody should overlook it. */
-function reportCrashes(fleet: Fleet): { readonly seen: readonly string[]; readonly stop: () => void } {
+function reportCrashes(opened: OpenedView): readonly string[] {
   const seen: string[] = [];
-  const stop = fleet.runtime.watch((name, state) => {
-    if (state.kind === "running") return;
-    seen.push(name);
-    const { code, signal } = state.exit;
-    const next = state.kind === "ended" ? "stays down" : "starts again";
-    progress(
-      red(
-        `${name} ended (${signal ?? `exit code ${code}`}) and ${next}; see ${join(fleet.layout.logs, `${name}.log`)}`,
-      ),
-    );
+  opened.onCrash(({ pod, how }) => {
+    seen.push(pod);
+    progress(red(`${pod} ended (${how}) and starts again; see ${join(opened.view.layout.logs, `${pod}.log`)}`));
   });
-  return { seen, stop };
+  return seen;
 }
 
-async function serve(fleet: Fleet, live: Live, { once, sample }: StartOptions, stopping: AbortSignal): Promise<number> {
+async function serve(
+  fleet: SwarmView,
+  live: Live,
+  { once, sample }: StartOptions,
+  stopping: AbortSignal,
+): Promise<number> {
   if (sample) {
     const code = await settleSample(fleet, live);
     if (once) return code;
@@ -126,7 +177,7 @@ async function serve(fleet: Fleet, live: Live, { once, sample }: StartOptions, s
   return exit.ok;
 }
 
-async function settleSample(fleet: Fleet, live: Live): Promise<number> {
+async function settleSample(fleet: SwarmView, live: Live): Promise<number> {
   const logs = `Logs: ${fleet.layout.logs}`;
   const sent = await sendSamples(fleet, live, printResult);
   if (sent.kind === "failed") {
@@ -159,7 +210,7 @@ async function settleSample(fleet: Fleet, live: Live): Promise<number> {
 }
 
 /** What the creditors' banks have got by now: the last step of a payment. */
-async function printDeliveries(fleet: Fleet, results: readonly SampleResult[]): Promise<void> {
+async function printDeliveries(fleet: SwarmView, results: readonly SampleResult[]): Promise<void> {
   const deliveries = await awaitDeliveries(fleet.endpoints.gateway, expectedDeliveries(results), deliveryMs);
   const told = deliveries.map(({ institution, delivered, expected }) =>
     delivered === expected ? `${institution} ${delivered}` : red(`${institution} ${delivered} of ${expected}`),

@@ -22,7 +22,10 @@ export interface OwnSeat {
   readonly peerKey: Uint8Array;
 }
 
-/** Parses a document and compares it with this seat's keys. A chain that does not name the seat is followed as a learner. */
+/**
+ * Parses a document and compares it with this seat's keys. A chain that does not name the seat, or names it with other
+ * keys, is followed as a learner: seats join later, and are given to new keys.
+ */
 export function checkGenesis(document: Uint8Array, own: OwnSeat): GenesisCheck {
   let json: unknown;
   try {
@@ -35,12 +38,11 @@ export function checkGenesis(document: Uint8Array, own: OwnSeat): GenesisCheck {
   const { genesis, chainId } = parsed;
   const keys = { blsKey: toHex(own.blsKey), peerKey: toHex(own.peerKey) };
   for (const member of genesis.members) {
-    const named = member.id === own.seat;
     const same = member.blsKey === keys.blsKey && member.peerKey === keys.peerKey;
     const shares = member.blsKey === keys.blsKey || member.peerKey === keys.peerKey;
-    if (named && !same)
-      return { kind: "refused", reason: `the genesis document gives ${own.seat} other keys than this volume holds` };
-    if (!named && shares)
+    if (shares && !same)
+      return { kind: "refused", reason: `the genesis document gives ${member.id} one of this volume's two keys` };
+    if (shares && member.id !== own.seat)
       return {
         kind: "refused",
         reason: `the genesis document gives this volume's keys to ${member.id}, but it is ${own.seat}`,

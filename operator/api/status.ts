@@ -45,7 +45,7 @@ const membershipChange = z.strictObject({
   kind: transactionKind().meta({ description: "What the chain is asked for." }),
   epoch: count().meta({ description: "Epoch in which it is good." }),
   seats: z.array(name()).max(100).meta({ description: "Seats it concerns." }),
-  powerMoved: count().meta({ description: "max(added, removed) power, at most F." }),
+  powerMoved: count().meta({ description: "Power that changes hands, at most F: max(added, removed)." }),
   submittedAt: time().optional().meta({ description: "When it was last handed to a validator." }),
 });
 

@@ -23,10 +23,10 @@ import { genesisObject, permitObject } from "../objects/records.ts";
 import { serviceObject } from "../objects/service.ts";
 import { keyRecord, volumeObject } from "../objects/volume.ts";
 import type { World } from "../objects/world.ts";
-import type { OperatorKey, Validators } from "../observe/validators.ts";
+import type { Validators } from "../observe/validators.ts";
 import type { Action } from "../plan/actions.ts";
 import type { IdentityLabels, Snapshot } from "../plan/snapshot.ts";
-import type { InstitutionKeys } from "./keys.ts";
+import type { InstitutionKeys, KeyResult } from "./keys.ts";
 import type { OwnWrites } from "./own-writes.ts";
 
 export interface PerformContext {
@@ -40,7 +40,7 @@ export interface PerformContext {
   readonly writes: OwnWrites;
   readonly validators: Validators;
   readonly world: World;
-  readonly operatorKey: OperatorKey;
+  readonly operatorKey: KeyResult;
   /** ed25519 public keys of the institutions whose keys the spec does not have, by BIC; a sentence when there are none. */
   readonly institutionKeys: () => Promise<InstitutionKeys>;
   /** ms since the Unix epoch. */
@@ -102,8 +102,13 @@ export async function perform(action: Action, context: PerformContext): Promise<
         persistentVolumeClaims,
         writer.create(persistentVolumeClaims, volumeObject(swarm, spec, labelsOf(action))),
       );
-    case "delete-volume":
-      return remove(persistentVolumeClaims, action.identity, { uid: action.uid });
+    case "delete-volume": {
+      // Its configuration first: nothing would lead back to it.
+      const configured = await remove(configMaps, action.identity, {});
+      return configured.kind === "done"
+        ? remove(persistentVolumeClaims, action.identity, { uid: action.uid })
+        : configured;
+    }
     case "record-keys":
       return write(
         persistentVolumeClaims,
@@ -148,6 +153,8 @@ export async function perform(action: Action, context: PerformContext): Promise<
       return remove(podDisruptionBudgets, action.identity, { version: action.version });
 
     case "write-genesis": {
+      const { operatorKey } = context;
+      if (operatorKey.kind === "missing") return { kind: "refused", message: operatorKey.reason };
       const institutions = await context.institutionKeys();
       if (institutions.kind === "missing") return { kind: "refused", message: institutions.reason };
       const managed = new Set(action.set.members.flatMap((member) => (member.managed ? [member.id] : [])));
@@ -156,7 +163,7 @@ export async function perform(action: Action, context: PerformContext): Promise<
         spec,
         members: action.members,
         managed,
-        operatorKey: context.operatorKey.publicKey,
+        operatorKey: operatorKey.key.publicKey,
         institutionKeys: institutions.keys,
         time: context.now(),
       });

@@ -1,5 +1,6 @@
 /** Where the services of a running swarm are: written by the operator, read by `swarm` and other tools of this machine. */
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
 import { readIdentity } from "./leftovers.ts";
 import { isAlive } from "./process-identity.ts";
@@ -48,7 +49,7 @@ export type FoundEndpoints =
 /** The running swarm of that name; without a name the only one there is. */
 export function findEndpoints(swarm: string | undefined, directory = swarmDirectory()): FoundEndpoints {
   const running = (swarm === undefined ? listSwarms(directory) : [swarm])
-    .filter((name) => isRunning(swarmLayout(name, directory).lock))
+    .filter((name) => [swarmLayout(name, directory).lock, join(directory, "lock")].some(isRunning))
     .map((name) => ({ name, text: readText(swarmLayout(name, directory).endpoints) }))
     .filter(({ text }) => text !== undefined);
   const [first, ...others] = running;

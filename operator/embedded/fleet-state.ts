@@ -1,13 +1,18 @@
 /** What the operator knows of its running processes, and those who hear of every change. */
-import type { ProcessState } from "./process-runtime.ts";
 import { createRootAgreement } from "./root-agreement.ts";
 import type { SeatStatus } from "./seat-status.ts";
 import type { Seat } from "./seats.ts";
 
+/** What is known of a seat's process. */
+export interface ProcessView {
+  readonly kind: "running" | "backing-off" | "ended";
+  readonly restarts: number;
+}
+
 /** One seat as it was last seen. */
 export interface SeatView {
   readonly seat: Seat;
-  readonly process: ProcessState | undefined;
+  readonly process: ProcessView | undefined;
   /** The newest report; kept when the validator cannot be reached. */
   readonly status: SeatStatus | undefined;
   readonly reachable: boolean;
@@ -16,8 +21,8 @@ export interface SeatView {
 }
 
 type FleetEvent =
+  | { readonly kind: "seats" }
   | { readonly kind: "seat"; readonly view: SeatView }
-  | { readonly kind: "process"; readonly name: string; readonly state: ProcessState }
   /** Two validators reported different roots at this height. */
   | { readonly kind: "diverged"; readonly height: number };
 
@@ -32,16 +37,14 @@ export interface FleetState {
   readonly divergedAt: () => number | undefined;
   readonly reported: (seat: string, status: SeatStatus) => void;
   readonly lost: (seat: string, reason: string) => void;
-  readonly processChanged: (name: string, state: ProcessState) => void;
+  readonly processChanged: (name: string, state: ProcessView) => void;
+  /** Seats come and go, and change hands. What was known of those that stay, stays. */
+  readonly setSeats: (seats: readonly Seat[]) => void;
 }
 
 export function createFleetState(seats: readonly Seat[]): FleetState {
-  const views = new Map<string, SeatView>(
-    seats.map((seat) => [
-      seat.name,
-      { seat, process: undefined, status: undefined, reachable: false, trouble: "starting" },
-    ]),
-  );
+  const unseen = { process: undefined, status: undefined, reachable: false, trouble: "starting" };
+  const views = new Map<string, SeatView>(seats.map((seat) => [seat.name, { seat, ...unseen }]));
   const listeners = new Set<(event: FleetEvent) => void>();
   const agreement = createRootAgreement();
   let diverged: number | undefined;
@@ -87,9 +90,17 @@ export function createFleetState(seats: readonly Seat[]): FleetState {
     },
     lost: (seat, reason) => change(seat, { reachable: false, trouble: reason }),
     processChanged: (name, state) => {
-      const seat = seats.find(({ identity }) => identity === name);
-      if (seat) change(seat.name, { process: state, ...(state.kind === "running" ? {} : { reachable: false }) });
-      tell({ kind: "process", name, state });
+      const found = [...views.values()].find(({ seat }) => seat.identity === name);
+      if (found) change(found.seat.name, { process: state, ...(state.kind === "running" ? {} : { reachable: false }) });
+    },
+    setSeats(wanted) {
+      for (const name of [...views.keys()]) if (!wanted.some((seat) => seat.name === name)) views.delete(name);
+      for (const seat of wanted) {
+        const before = views.get(seat.name);
+        const known = before?.seat.identity === seat.identity ? before : unseen;
+        views.set(seat.name, { ...known, seat });
+      }
+      tell({ kind: "seats" });
     },
   };
 }

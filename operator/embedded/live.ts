@@ -1,9 +1,9 @@
 /** The figures of a running swarm: counted from settled blocks and from what validators report. */
 import type { SettledBlock } from "../../proto/validator/v1/validator_pb.js";
 import { faultBudget } from "../api/validator-swarm.ts";
-import type { Fleet } from "./fleet.ts";
 import type { SeatStatus } from "./seat-status.ts";
 import { followSettlements } from "./settlement-feed.ts";
+import type { SwarmView } from "./swarm-view.ts";
 import type { ValidatorLink } from "./validator-link.ts";
 
 /** At one moment. */
@@ -49,7 +49,7 @@ export interface Live {
 const windowMs = 3_000;
 const keptSettlements = 1_024;
 
-export function followFleet(fleet: Fleet): Live {
+export function followSwarm(fleet: SwarmView): Live {
   const finals = new Set<(block: FinalBlock) => void>();
   const settlements = new Set<(block: SettledBlock, link: ValidatorLink) => void>();
   const recent: { readonly at: number; readonly payments: number; readonly blocks: number }[] = [];
@@ -71,23 +71,25 @@ export function followFleet(fleet: Fleet): Live {
     const final = { height, view: blockView, time: blockTime, hash: block, payments: blockPayments };
     for (const listener of [...finals]) listener(final);
   });
-  const stopSettlements = followSettlements(fleet.links, (block, link) => {
-    settledAt.set(Number(block.height), performance.now());
-    const [oldest] = settledAt.keys();
-    if (settledAt.size > keptSettlements && oldest !== undefined) settledAt.delete(oldest);
-    note(
-      block.messages.reduce((sum, { settled }) => sum + settled, 0),
-      0,
-    );
-    for (const listener of [...settlements]) listener(block, link);
-  });
-
-  const totalPower = fleet.seats.reduce((sum, { power }) => sum + power, 0);
-  const { F: faultPower, Q: quorum } = faultBudget(totalPower, fleet.swarm.spec.faultModel);
+  const stopSettlements = followSettlements(
+    () => fleet.links,
+    (block, link) => {
+      settledAt.set(Number(block.height), performance.now());
+      const [oldest] = settledAt.keys();
+      if (settledAt.size > keptSettlements && oldest !== undefined) settledAt.delete(oldest);
+      note(
+        block.messages.reduce((sum, { settled }) => sum + settled, 0),
+        0,
+      );
+      for (const listener of [...settlements]) listener(block, link);
+    },
+  );
 
   return {
     figures: () => {
       const views = fleet.state.seats();
+      const totalPower = views.reduce((sum, { seat }) => sum + seat.power, 0);
+      const { F: faultPower, Q: quorum } = faultBudget(totalPower, fleet.swarm.spec.faultModel);
       const reachable = views.flatMap(({ reachable, status }) => (reachable && status ? [status] : []));
       const since = performance.now() - windowMs;
       const counted = recent.filter(({ at }) => at >= since);

@@ -28,8 +28,8 @@ export interface SeatStatus {
   readonly settledPayments: number;
   readonly degradedRegions: readonly string[];
   readonly peers: readonly PeerLink[];
-  /** Position of the view's leader in the validator set. */
-  readonly leader: number;
+  /** Seat that leads the view. */
+  readonly leader: string;
   readonly timeouts: number;
   /** From acceptance to settlement over the last messages accepted there, ms; 0 while there are none. */
   readonly settlementP50: number;

@@ -7,9 +7,9 @@ import type { ValidatorLink } from "./validator-link.ts";
 const everyone = 0xffffffff;
 const retryMs = 250;
 
-/** Calls `take` for each settled block from now on, each once, ascending. The result ends it. */
+/** Calls `take` for each settled block from now on, each once, ascending. `links`: those there are now. The result ends it. */
 export function followSettlements(
-  links: readonly ValidatorLink[],
+  links: () => readonly ValidatorLink[],
   take: (block: SettledBlock, link: ValidatorLink) => void,
 ): () => Promise<void> {
   const closing = new AbortController();
@@ -17,16 +17,16 @@ export function followSettlements(
   const follow = async () => {
     let next = 0n;
     for (let turn = 0; !signal.aborted; turn++) {
-      const link = links[turn % links.length];
-      if (link === undefined) return;
+      const all = links();
+      const link = all[turn % all.length];
       try {
-        for await (const block of link.settlement.watchSettlements(
+        for await (const block of link?.settlement.watchSettlements(
           { fromHeight: next, institution: everyone },
           { signal },
-        )) {
+        ) ?? []) {
           if (block.height < next) continue;
           next = block.height + 1n;
-          take(block, link);
+          if (link) take(block, link);
         }
       } catch {
         // The next validator goes on from where this one stopped.

@@ -35,11 +35,11 @@ const statusEveryMs = 250;
 /** Between two attempts, ms: a process of this machine is there at once or is starting. */
 const retryMs = { first: 20, most: 500 };
 
-/** Opens a link. `genesis` resolves with the document's bytes once it is known; each validator is given it. */
+/** Opens a link. `genesis` resolves with the document's bytes once it is known; each validator is given it. Absent: somebody else gives it. */
 export function linkValidator(
   seat: string,
   url: string,
-  genesis: Promise<Uint8Array>,
+  genesis: Promise<Uint8Array> | undefined,
   handlers: LinkHandlers,
 ): ValidatorLink {
   const transport = createConnectTransport({ httpVersion: "2", baseUrl: url });
@@ -54,8 +54,10 @@ export function linkValidator(
     for (let wait = retryMs.first; !signal.aborted; wait = Math.min(retryMs.most, wait * 2)) {
       try {
         handlers.identity(await admin.getIdentity({}, { signal, timeoutMs: callMs }));
-        const document = await Promise.race([genesis, aborted]);
-        await admin.provideGenesis({ genesis: document }, { signal, timeoutMs: callMs });
+        if (genesis) {
+          const document = await Promise.race([genesis, aborted]);
+          await admin.provideGenesis({ genesis: document }, { signal, timeoutMs: callMs });
+        }
         wait = retryMs.first;
         for await (const response of admin.watchStatus({ intervalMs: statusEveryMs }, { signal }))
           handlers.status(seatStatus(response));

@@ -21,7 +21,7 @@ import { sourcesImage } from "./kubelet/images.ts";
 import { type Kubelet, startKubelet } from "./kubelet/kubelet.ts";
 import { createLinks, type Links } from "./links/links.ts";
 import { takeLock } from "./lock.ts";
-import { openPortBook, type PortBook } from "./port-book.ts";
+import { describeTaken, openPortBook, type PortBook } from "./port-book.ts";
 
 export interface EmbeddedWorldOptions {
   /** Where everything is kept: `.swarm`. */
@@ -95,6 +95,13 @@ export async function openWorld(options: EmbeddedWorldOptions): Promise<OpenedWo
   }
   const { server } = opened;
   const ports = openPortBook({ file: join(directory, "ports.json"), base: portBase, fixed: fixedPorts });
+  ports.port(apiUse);
+  const taken = describeTaken(await ports.taken([...ports.uses().keys()]), portBase);
+  if (taken !== "") {
+    await server.close();
+    lock.release();
+    return failed(taken);
+  }
   const kubeconfig = join(directory, "kubeconfig");
   const listening = await server.listen({ port: ports.port(apiUse), kubeconfig });
   if (listening.kind === "failed") {

@@ -157,8 +157,8 @@ function allTerminated(object: StoredObject, deleting: boolean): boolean {
 
 const isTerminated = (state: unknown) => isRecord(state) && isRecord(state["terminated"]);
 
-/** Where a pod's services answer, `host:port`; undefined while it has no address. */
-export function serviceAddress(object: StoredObject, port: "rpc" | "metrics"): string | undefined {
+/** Where a port of a pod answers, `host:port`, by the port's name; undefined while the pod has no address. */
+export function portAddress(object: StoredObject, port: "rpc" | "metrics" | "clients"): string | undefined {
   const ip = textAt(object["status"], "podIP");
   const [container] = arrayAt(object["spec"], "containers");
   const found = arrayAt(container, "ports").find((each) => textAt(each, "name") === port);

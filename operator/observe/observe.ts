@@ -9,7 +9,7 @@ import type { Objects } from "../kube/watched.ts";
 import { readBudget } from "../objects/budget.ts";
 import { genesisName, peersService, permitName, swarmFinalizer, swarmOf } from "../objects/names.ts";
 import { isOutOfService, readNode } from "../objects/node.ts";
-import { readPod, serviceAddress } from "../objects/pod.ts";
+import { portAddress, readPod } from "../objects/pod.ts";
 import { readGenesis, readPermit } from "../objects/records.ts";
 import { readVolume } from "../objects/volume.ts";
 import { desiredOf, memoryOf } from "../plan/api.ts";
@@ -100,7 +100,7 @@ export function observe({ object, objects, image, seesNodes, reports }: ObserveO
     status,
     genesis: genesis.kind === "found" ? genesis.value.document : undefined,
     targets: podObjects.flatMap((pod): ValidatorTarget[] => {
-      const address = serviceAddress(pod, "rpc");
+      const address = portAddress(pod, "rpc");
       if (address === undefined) return [];
       const identity = pod.metadata.name;
       const servername = `${identity}.${peersService(name)}.${namespace ?? "default"}.svc`;

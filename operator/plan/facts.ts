@@ -25,7 +25,9 @@ export interface Identity {
   /** As recorded on the volume. */
   readonly keys: PublicKeys | undefined;
   readonly loss: Loss | undefined;
-  /** A current or pending set names its key, or may: nothing of it is deleted. */
+  /** A current or pending set names its key. */
+  readonly inSet: boolean;
+  /** It is, or a transaction that could still be executed may bring it there, or the permit is held for it: nothing of it is deleted. */
   readonly named: boolean;
 }
 
@@ -107,6 +109,7 @@ function collectIdentities(
       const keys = volume ? volume.keys : keysOf(report);
       const why = lossOf(volume, pod, report, snapshot, recorded) ?? lastingLoss(name, report, memory);
       const member = chain?.current.members.find(({ blsKey }) => blsKey === keys?.blsKey);
+      const inSet = keys !== undefined && chain?.named.has(keys.blsKey) === true;
       const votes = member !== undefined && chain?.voting.get(member.id) === "yes";
       return {
         name,
@@ -117,7 +120,8 @@ function collectIdentities(
         report,
         keys,
         loss: why && countdown(name, why, votes, desired, memory, now, snapshot, pod),
-        named: held.has(name) || (keys !== undefined && chain?.named.has(keys.blsKey) === true),
+        inSet,
+        named: inSet || held.has(name),
       };
     })
     .toSorted((a, b) => byName(a.seat, b.seat) || a.generation - b.generation);

@@ -187,6 +187,27 @@ describe("repair", () => {
     expect(planFor(lost, base).status.memory.seats).toContainEqual({ seat: "s-r0-0", generation: 2, made: false });
   });
 
+  test("a successor nobody needs any more, on a node that does not answer: its name goes before its pod", () => {
+    const dropped = changed(up, (world) => {
+      world.memory = world.memory && {
+        ...world.memory,
+        seats: world.memory.seats.map((each) => (each.seat === "s-r0-0" ? { ...each, generation: 2 } : each)),
+      };
+      const region = edit(world, 0);
+      const [pod] = region.pods;
+      const [volume] = region.volumes;
+      if (!pod || !volume) throw new Error("the swarm runs");
+      const second = { name: "s-r0-0-g2", generation: 2 };
+      region.pods.push({ ...pod, ...second, uid: "s-r0-0-g2 p0", node: "r0-n1", deleting: true });
+      region.volumes.push({ ...volume, ...second, uid: "s-r0-0-g2 v0", key: "key s-r0-0-g2" });
+      Object.assign(region.nodes[1] ?? {}, { state: "cut", since: now });
+    });
+    // Wanted again later it could otherwise get a second pod on the same volume, while the first still runs.
+    expect(kinds(planFor(dropped, base))).toEqual(["delete-volume s-r0-0-g2"]);
+    const without = perFirst(dropped, planFor(dropped, base), 9, base, false).next;
+    expect(kinds(planFor(without, base))).toEqual(["release-pod s-r0-0-g2"]);
+  });
+
   test("with more than F gone the condition names disaster recovery", () => {
     const gone = changed(up, (world) => {
       for (const r of [0, 1]) Object.assign(edit(world, r), { volumes: [], processes: [], pods: [] });

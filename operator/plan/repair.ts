@@ -187,13 +187,16 @@ function retire({ snapshot }: Facts, identity: Identity): readonly Decision[] {
   const reason = "IdentityRetired";
   if (budget)
     return [act("Repair", { kind: "delete-budget", identity: name, version: budget.version, reason, message })];
-  if (pod) {
-    // Nobody counts its votes and its name is never used again: whether it still runs somewhere does not matter.
-    const over = hasEnded(identity) || (pod.deleting && !reachable(pod, snapshot));
-    if (over) return [act("Repair", { kind: "release-pod", identity: name, uid: pod.uid, reason, message })];
-    if (pod.deleting) return [];
+  const dropped: readonly Decision[] =
+    volume && !volume.deleting
+      ? [act("Repair", { kind: "delete-volume", identity: name, uid: volume.uid, reason, message })]
+      : [];
+  if (!pod) return dropped;
+  if (!pod.deleting && !hasEnded(identity))
     return [act("Repair", { kind: "delete-pod", identity: name, uid: pod.uid, version: undefined, reason, message })];
-  }
-  if (!volume || volume.deleting) return [];
-  return [act("Repair", { kind: "delete-volume", identity: name, uid: volume.uid, reason, message })];
+  const release = act("Repair", { kind: "release-pod", identity: name, uid: pod.uid, reason, message });
+  if (hasEnded(identity)) return [release];
+  if (reachable(pod, snapshot)) return [];
+  // Nobody counts its votes, and without its volume its name is never used again: where it still runs does not matter.
+  return dropped.length > 0 ? dropped : [release];
 }

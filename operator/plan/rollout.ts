@@ -26,8 +26,18 @@ export function planRollout(facts: Facts): readonly Decision[] {
 
 /** Who does not vote can be replaced at any time; who may be named by a set that is not seen now is left alone, unless it is broken. */
 function outdatedLearner(facts: Facts, identity: Identity): readonly Decision[] {
-  const { name, seat, pod, named } = identity;
-  if (!pod || named || !isOutdated(pod, facts.desired.podRevision) || !isKept(facts, identity)) return [];
+  const { name, seat, pod, inSet, named } = identity;
+  // The permit for this very restart is no reason against it.
+  const { permit } = facts.snapshot;
+  const restarting = permit?.purpose === "restart" && permit.podUid === pod?.uid;
+  if (
+    !pod ||
+    inSet ||
+    (named && !restarting) ||
+    !isOutdated(pod, facts.desired.podRevision) ||
+    !isKept(facts, identity)
+  )
+    return [];
   const message = `${name} runs another revision than the spec's and has no vote.`;
   if (!mayBeNamed(facts, identity))
     return [

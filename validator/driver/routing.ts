@@ -54,7 +54,13 @@ export function createRouting(options: RoutingOptions): Routing {
     }
     switch (message.kind) {
       case "vote":
-        observe({ kind: "vote-received", vote: message.vote.kind });
+        observe({
+          kind: "vote-received",
+          from,
+          vote: message.vote.kind,
+          epoch: message.vote.epoch,
+          view: message.vote.view,
+        });
         if (seat === undefined) return;
         if (message.vote.epoch !== membership().config.epoch) return;
         if (message.vote.signer !== seat) return penalize(from, "a vote in another member's name");

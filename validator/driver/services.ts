@@ -6,6 +6,7 @@
 import type { Certificate, Digest, Header, Height, NullifyReason, Observation, VoteKind } from "../consensus/types.ts";
 import type { CertifiedComponents } from "../ledger/proof-report.ts";
 import type { MessageOutcome } from "../ledger/types.ts";
+import type { PeerName } from "./ports.ts";
 
 /** What became of a submission. All four are ordinary answers; a rejection of the promise is a bug. */
 export type SubmitResult =
@@ -133,8 +134,8 @@ export interface ValidatorStatus {
   readonly settledPayments: number;
   readonly degradedRegions: readonly string[];
   readonly peers: readonly PeerState[];
-  /** Seat index of the current view's leader. */
-  readonly leader: number;
+  /** Seat that leads the current view. */
+  readonly leader: string;
   readonly timeouts: number;
   /** Of the newest final block. */
   readonly blockTime: number;
@@ -224,7 +225,14 @@ export type DriverEvent =
       readonly view: number;
       readonly reason: NullifyReason | undefined;
     }
-  | { readonly kind: "vote-received"; readonly vote: VoteKind }
+  /** From a peer whose connection was authenticated; the vote's own signature is not checked yet. */
+  | {
+      readonly kind: "vote-received";
+      readonly from: PeerName;
+      readonly vote: VoteKind;
+      readonly epoch: number;
+      readonly view: number;
+    }
   /** Microseconds spent in a stage; may sum several calls. For `persist` it is the wait, not CPU. */
   | { readonly kind: "stage"; readonly stage: Stage; readonly microseconds: number }
   /** Own batch closed: `traceparents` are those of its traced messages. */

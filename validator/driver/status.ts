@@ -142,7 +142,7 @@ export function createStatus(options: StatusOptions): Status {
           connected: connected.has(peer),
           rttMs: roundTrips.get(peer) ?? 0,
         })),
-        leader: roundOf(now, now.view).leader,
+        leader: seats[roundOf(now, now.view).leader]?.member.id ?? "",
         timeouts,
         blockTime: block?.header.time ?? now.finalized.time,
         block: block?.hash ?? zeroDigest,

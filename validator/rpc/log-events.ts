@@ -5,7 +5,7 @@
  */
 
 /** Severity, as pino writes it. */
-type LogLevel = "debug" | "info" | "warn" | "error" | "fatal";
+type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
 export interface LogEventRow {
   readonly level: LogLevel;
@@ -92,6 +92,11 @@ export const logEvents = {
     level: "error",
     fields: ["peer", "evidence"],
     help: "A member signed two things the rules forbid together. Keep the evidence; its power is removed at the next epoch.",
+  },
+  "vote-received": {
+    level: "trace",
+    fields: ["peerId", "vote", "epoch", "view"],
+    help: "A vote came from the peer with this key.",
   },
   "bad-vote": {
     level: "warn",

@@ -75,8 +75,10 @@ export function createObservation(options: ObservationOptions): Observation {
     switch (event.kind) {
       case "consensus":
         return observeConsensus(event.event, metrics, log);
-      case "vote-cast":
       case "vote-received":
+        log("vote-received", { peerId: event.from, vote: event.vote, epoch: event.epoch, view: event.view });
+        return countVote(event.vote);
+      case "vote-cast":
         return countVote(event.vote);
       case "stage":
         stages.set(event.stage, (stages.get(event.stage) ?? 0) + event.microseconds);

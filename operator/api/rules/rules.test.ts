@@ -39,7 +39,7 @@ const members = fc.array(fc.tuple(fc.constantFrom(...names), upTo(4), fc.boolean
 
 const resources = fc.record({
   requests: fc.record({ cpu: quantity, memory: quantity }),
-  limits: fc.record({ cpu: quantity }),
+  limits: fc.record({ cpu: quantity, memory: quantity }),
 });
 const bucket = fc.record(
   {

@@ -99,7 +99,7 @@ export const tls = z
         group: anyText(253).default("cert-manager.io").meta({ description: "Its API group." }),
       })
       .optional()
-      .meta({ description: "cert-manager issues the certificates." }),
+      .meta({ description: "An issuer of cert-manager issues the certificates." }),
     selfManaged: z
       .strictObject({
         validityDays: z

@@ -90,7 +90,7 @@ function inside(schema: Structural, value: unknown, old: unknown, path: string):
     return value.flatMap((each, i) => (schema.items ? refusals(schema.items, each, undefined, under(i)) : []));
   if (!isObject(value)) return [];
   return Object.entries(value).flatMap(([name, each]) => {
-    const property = schema.properties?.[name] ?? schema.additionalProperties;
+    const property = each === undefined ? undefined : (schema.properties?.[name] ?? schema.additionalProperties);
     return property ? refusals(property, each, isObject(old) ? old[name] : undefined, under(name)) : [];
   });
 }

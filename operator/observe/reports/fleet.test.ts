@@ -106,7 +106,7 @@ test("four seats become five, and a change above F is refused with the chain's s
   const before = await epochOf(3, voters);
   expect(before.learners.map(({ id }) => id)).toEqual([fifth]);
 
-  const newcomer = { id: seat, power: 1, region: "eu-west", zones: [], keys };
+  const newcomer = { id: seat, power: 12, region: "eu-west", zones: [], keys };
   const joins = (proofOfPossession: string | undefined) =>
     transaction(3, {
       kind: "set-members",
@@ -116,7 +116,7 @@ test("four seats become five, and a change above F is refused with the chain's s
   expect(await governor.submit(joins(undefined))).toMatchObject({ kind: "not-possible" });
   expect(await governor.submit(joins(keys.proofOfPossession))).toMatchObject({ kind: "submitted" });
   const five = await epochOf(4, [...voters, fifth]);
-  expect(five.members.map(({ power }) => power)).toEqual([1, 1, 1, 1, 1]);
+  expect(five.members.map(({ power }) => power)).toEqual([12, 12, 12, 12, 12]);
   await swarm.until(() => swarm.report(second).heard.includes(seat) || undefined);
 
   const members = membersOf(five).slice(0, 3);
@@ -125,7 +125,7 @@ test("four seats become five, and a change above F is refused with the chain's s
   expect(await outcomeOf(shrink.id)).toEqual({
     id: shrink.id,
     outcome: "refused",
-    reason: "the change would move 2 power, above F = 0",
+    reason: "the change would move 24 power, above F = 11",
   });
   // The block closed its epoch all the same.
   const after = await epochOf(5, voters);

@@ -104,7 +104,8 @@ export function createReporters(options: ReportersOptions): Reporters {
   const reportsNow = () => [...pods.values()].flatMap(({ state }) => reportOf(state, knowledge, operatorKey) ?? []);
 
   /** Further ahead is nobody who tells the truth, but for those seen first by an operator that was just started. */
-  const isNext = (epoch: number) => epoch > turned && (turned < 0 || epoch <= (knowledge?.newest.config.epoch ?? 0) + 1);
+  const isNext = (epoch: number) =>
+    epoch > turned && (turned < 0 || epoch <= (knowledge?.newest.config.epoch ?? 0) + 1);
 
   function beginTurn(epoch: number): void {
     turned = epoch;

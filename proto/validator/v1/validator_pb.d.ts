@@ -960,11 +960,6 @@ export declare type GetStatusResponse = Message<"validator.v1.GetStatusResponse"
   peers: PeerStatus[];
 
   /**
-   * @generated from field: uint32 leader = 16;
-   */
-  leader: number;
-
-  /**
    * @generated from field: uint64 timeouts = 17;
    */
   timeouts: bigint;
@@ -1009,6 +1004,13 @@ export declare type GetStatusResponse = Message<"validator.v1.GetStatusResponse"
    * @generated from field: repeated string heard = 24;
    */
   heard: string[];
+
+  /**
+   * Seat that leads the view.
+   *
+   * @generated from field: string leader = 25;
+   */
+  leader: string;
 };
 
 /**

@@ -55,7 +55,7 @@ export const status: ValidatorStatus = {
   settledPayments: 1_000,
   degradedRegions: ["us-east"],
   peers: [{ seat: "two", region: "us-east", connected: false, rttMs: 1.5 }],
-  leader: 0,
+  leader: "one",
   timeouts: 2,
   blockTime: 1_700_000_000_000,
   block: digest("cd".repeat(32)),

@@ -31,7 +31,7 @@ const swarm = "quickstart";
 const account = "validator-swarm-operator";
 const accountNamespace = "validator-swarm-system";
 /** kubectl's own calls may take two minutes. */
-const waitSeconds = 25;
+const waitSeconds = 115;
 
 interface Stage {
   readonly suite: Suite;

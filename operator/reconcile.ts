@@ -11,6 +11,7 @@ import { createOwnWrites } from "./apply/own-writes.ts";
 import { type Performed, perform } from "./apply/perform.ts";
 import { growVolumes } from "./apply/volumes.ts";
 import { chainIdOf } from "./genesis-document.ts";
+import type { WriteResult } from "./kube/apply.ts";
 import type { Clock } from "./kube/clock.ts";
 import { configMaps, validatorSwarms } from "./kube/kinds.ts";
 import type { KubeObject, ObjectKey, StoredObject } from "./kube/objects.ts";
@@ -35,6 +36,8 @@ export interface ReconcileOptions {
   readonly keys: Keys;
   /** Hears what each visit did, for the log. */
   readonly onAction?: (swarm: ObjectKey, action: Action, result: Performed) => void;
+  /** Hears why a visit ended without a plan, or before its actions: a word and a sentence. */
+  readonly onProblem?: (swarm: ObjectKey, problem: { readonly reason: string; readonly message: string }) => void;
 }
 
 /** Its own writes are not shown yet: their events wake the swarm, this is for events that are lost. */
@@ -43,7 +46,7 @@ const unseenMs = 1_000;
 const keyMissingMs = 5_000;
 
 export function createReconcile(options: ReconcileOptions): (run: Run) => Promise<Outcome> {
-  const { world, validators, clock, seesNodes, onAction = () => {} } = options;
+  const { world, validators, clock, seesNodes, onAction = () => {}, onProblem = () => {} } = options;
   const writes = createOwnWrites();
   /** Keys as they were read last, by swarm. */
   const known = new Map<ObjectKey, { readonly uid: string; readonly result: KeyResult }>();
@@ -130,8 +133,11 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       const order = { swarm: object!, spec, validators: voting };
       const gateways = await keepGateways({ order, world, key, objects, writer, writes });
       const volumes = await growVolumes({ claims: claims, size: spec.storage.size, key, writer, writes });
-      const report = (result: Kept, reason: string, action: string) =>
-        result.kind === "refused" && events.report(object!, { type: "Warning", reason, action, note: result.message });
+      const report = (result: Kept, reason: string, action: string) => {
+        if (result.kind !== "refused") return;
+        onProblem(key, { reason, message: result.message });
+        events.report(object!, { type: "Warning", reason, action, note: result.message });
+      };
       report(gateways, "GatewaysRefused", "KeepGateways");
       report(volumes, "VolumesRefused", "GrowVolumes");
       return gateways.kind === "failed" ? gateways : volumes;
@@ -166,11 +172,17 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
         writes.wrote(key, validatorSwarms, result.object);
         return { kind: "done", object: result.object };
       }
+      return notWritten("the status", result);
+    }
+
+    function notWritten(what: string, result: Refusal): StatusWrite {
+      onProblem(key, { reason: "NotWritten", message: `${what}: ${result.kind}: ${result.message}` });
       return { kind: "failed", retryAfterMs: result.kind === "unavailable" ? result.retryAfterMs : 0 };
     }
 
     /** What cannot be worked on is said in the condition that people look at; everything else of the status stays. */
     async function report(finding: { readonly reason: string; readonly message: string }): Promise<Outcome> {
+      onProblem(key, finding);
       const read = readStatus(object!["status"]);
       if (read.kind === "damaged") {
         events.report(object!, { type: "Warning", action: "Observe", reason: finding.reason, note: finding.message });
@@ -194,6 +206,8 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
     }
   };
 }
+
+type Refusal = Exclude<WriteResult, { readonly kind: "applied" | "unchanged" }>;
 
 /** The object as it stands after the write. */
 type StatusWrite =

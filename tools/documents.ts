@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cliDocuments } from "../cli/documents.ts";
 import { apiDocuments } from "../operator/api/documents.ts";
+import { operatorDocuments } from "../operator/cluster/documents.ts";
 import { operatorMetricsDocument } from "../operator/kube/metrics-table.ts";
 import { defaultParameters, type ParameterRow, parameterTable } from "../validator/consensus/parameters.ts";
 import { rpcDocuments } from "../validator/rpc/documents.ts";
@@ -15,7 +16,15 @@ export interface Document {
 
 export function documents(): readonly Document[] {
   const operatorMetrics = { path: "docs/operator-metrics.md", content: operatorMetricsDocument() };
-  return [parametersPage(), corePage(), ...rpcDocuments(), ...apiDocuments(), ...cliDocuments(), operatorMetrics];
+  return [
+    parametersPage(),
+    corePage(),
+    ...rpcDocuments(),
+    ...apiDocuments(),
+    ...cliDocuments(),
+    ...operatorDocuments(),
+    operatorMetrics,
+  ];
 }
 
 const made = (from: string) => `<!-- Made by \`npm run generate\` from ${from}. -->\n`;

@@ -8,6 +8,7 @@ import { admission } from "./admission.ts";
 import { contract } from "./contract.ts";
 import { election } from "./election.ts";
 import { nodesAndDisks } from "./nodes.ts";
+import { reconcile } from "./reconcile.ts";
 import { createSuite, namespace } from "./suite.ts";
 import { watching } from "./watching.ts";
 import { writing } from "./writing.ts";
@@ -17,7 +18,7 @@ const started = performance.now();
 const plane = await startControlPlane(binary);
 console.log(`a control plane in ${((performance.now() - started) / 1_000).toFixed(1)} s`);
 const suite = createSuite(plane);
-const parts = { admission, writing, nodes: nodesAndDisks, watching, election, contract };
+const parts = { admission, writing, nodes: nodesAndDisks, watching, election, reconcile, contract };
 const wanted = process.argv.slice(2);
 // Every part after the first stands in its namespace.
 try {

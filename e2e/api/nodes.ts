@@ -6,6 +6,7 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { configMaps, persistentVolumeClaims, pods } from "../../operator/kube/kinds.ts";
 import { arrayAt, isRecord, type KubeObject, pathOf, textAt } from "../../operator/kube/objects.ts";
+import { mountPath, relativePath } from "../../operator/objects/mounts.ts";
 import { AdminService } from "../../proto/validator/v1/validator_pb.js";
 import { verifyPossession } from "../../validator/crypto/bls.ts";
 import { createAddresses, startFakeKubelet } from "./fake-kubelet.ts";
@@ -111,7 +112,7 @@ async function behind(suite: Suite): Promise<string> {
     const config = {
       seat,
       region: "eu-west",
-      dataDir: "/var/lib/validator",
+      dataDir: relativePath("data"),
       p2p: { listen: ["/ip4/0.0.0.0/tcp/7100"] },
       peers: [{ seat: "other", addresses: ["/dns4/other.quickstart-peers.e2e.svc/tcp/7100"] }],
       rpc: { host: "0.0.0.0", port: 7101 },
@@ -167,7 +168,7 @@ const pod: KubeObject = {
       {
         name: "validator",
         image: "localhost/validator",
-        volumeMounts: [{ name: "data", mountPath: "/var/lib/validator" }],
+        volumeMounts: [{ name: "data", mountPath: mountPath("data") }],
       },
     ],
     volumes: [{ name: "data", persistentVolumeClaim: { claimName: name } }],

@@ -2,13 +2,14 @@
  * Puts a real validator behind the address of each faked pod: the process and its keys are real, the node is not. What
  * a kubelet does with mounts and names is done to the configuration's text: the pods' names become their addresses.
  */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { createProcessRuntime } from "../../operator/embedded/process-runtime.ts";
 import type { ApiClient } from "../../operator/kube/api-client.ts";
 import { configMaps } from "../../operator/kube/kinds.ts";
 import { arrayAt, isRecord, pathOf, type StoredObject, textAt } from "../../operator/kube/objects.ts";
+import { relativePath } from "../../operator/objects/mounts.ts";
 import type { PodRunner } from "./fake-kubelet.ts";
 import { bodyOf } from "./suite.ts";
 
@@ -17,6 +18,10 @@ const metricsPort = 7102;
 const graceMs = 5_000;
 
 export interface ValidatorRunner extends PodRunner {
+  /** How often each pod's process was started, by name. */
+  readonly starts: () => ReadonlyMap<string, number>;
+  /** Everything it wrote. */
+  readonly log: (pod: string) => string;
   /** Kills the process of a pod; it is started again. */
   readonly kill: (pod: string) => void;
   readonly close: () => Promise<void>;
@@ -30,43 +35,53 @@ export interface ValidatorRunnerOptions {
 
 export function createValidatorRunner({ api, directory, addressOf }: ValidatorRunnerOptions): ValidatorRunner {
   const runtime = createProcessRuntime(join(directory, "run"));
-  const started = new Set<string>();
+  const running = new Set<string>();
+  const started = new Map<string, number>();
 
   return {
     async start(pod, address, disk) {
       const { name, namespace = "default" } = pod.metadata;
       if (!arrayAt(pod["spec"], "containers").some((each) => textAt(each, "name") === "validator")) return;
+      // The container's root, with its two mounts.
       const home = join(directory, name);
-      mkdirSync(home, { recursive: true });
+      const config = join(home, relativePath("config"));
+      mkdirSync(config, { recursive: true });
       const data = join(directory, `disk-${disk}`);
       mkdirSync(data, { recursive: true, mode: 0o700 });
+      rmSync(join(home, relativePath("data")), { force: true });
+      symlinkSync(data, join(home, relativePath("data")));
       const map = bodyOf(await read(api, pathOf(configMaps, namespace, mapOf(pod))));
       for (const [file, text] of Object.entries(isRecord(map["data"]) ? map["data"] : {}))
-        writeFileSync(join(home, file), translate(String(text), { address, data, home }));
+        writeFileSync(join(config, file), translate(String(text), address));
       runtime.create({
         name,
         program: join(root, "validator/main.ts"),
-        args: ["--config", join(home, "config.json")],
+        args: ["--config", join(config, "config.json")],
+        directory: home,
         logFile: join(directory, `${name}.log`),
       });
-      started.add(name);
+      started.set(name, (started.get(name) ?? 0) + 1);
+      running.add(name);
     },
     async stop({ metadata: { name } }) {
-      if (started.delete(name)) await runtime.remove(name, graceMs);
+      if (running.delete(name)) await runtime.remove(name, graceMs);
     },
-    ready: ({ metadata: { name } }, address) => (started.has(name) ? probe(address) : Promise.resolve(true)),
+    ready: ({ metadata: { name } }, address) => (running.has(name) ? probe(address) : Promise.resolve(true)),
+    starts: () => {
+      const restarts = (name: string) => runtime.observe(name)?.restarts ?? 0;
+      return new Map([...started].map(([name, count]) => [name, count + restarts(name)]));
+    },
+    log: (pod) => readFileSync(join(directory, `${pod}.log`), "utf8"),
     kill: (pod) => runtime.signal(pod, "SIGKILL"),
     async close() {
-      await Promise.all([...started].map((name) => runtime.remove(name, 0)));
+      await Promise.all([...running].map((name) => runtime.remove(name, 0)));
       rmSync(directory, { recursive: true, force: true });
     },
   };
 
-  function translate(text: string, own: { readonly address: string; readonly data: string; readonly home: string }) {
+  function translate(text: string, address: string): string {
     return text
-      .replaceAll("/var/lib/validator", own.data)
-      .replaceAll("/etc/validator", own.home)
-      .replaceAll("0.0.0.0", own.address)
+      .replaceAll("0.0.0.0", address)
       .replaceAll(/\/dns[46]?\/([a-z0-9-]+)\.[a-z0-9.-]+\/tcp/g, (_, pod: string) => `/ip4/${addressOf(pod)}/tcp`);
   }
 }

@@ -12,7 +12,8 @@ const introductions: Readonly<Record<string, string>> = {
 /** Path from the repository's root, and the text that belongs there. */
 export function apiDocuments(): readonly { readonly path: string; readonly content: string }[] {
   return kinds.flatMap((kind) => {
-    const crd = stringify(definition(kind), { lineWidth: 0, aliasDuplicateObjects: false });
+    // kubectl reads YAML 1.1, where an unquoted `no` is false.
+    const crd = stringify(definition(kind), { lineWidth: 0, aliasDuplicateObjects: false, compat: "yaml-1.1" });
     return [
       { path: `crds/${kind.plural}.yaml`, content: `# Made by \`npm run generate\` from operator/api/.\n${crd}` },
       {

@@ -93,7 +93,7 @@ export async function perform(action: Action, context: PerformContext): Promise<
         writer.setFinalizer(validatorSwarms, swarm, swarmFinalizer, action.kind === "add-finalizer"),
       );
     case "create-service":
-      return write(services, writer.apply(services, serviceObject(swarm, action.service, action.role)));
+      return write(services, writer.apply(services, serviceObject(swarm, spec, action.service, action.role)));
     case "delete-service":
       return remove(services, action.service, {});
 

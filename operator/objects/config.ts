@@ -35,9 +35,10 @@ export function configObject(order: ConfigOrder, world: World): KubeObject {
 }
 
 function validatorConfig({ swarm, spec, identity, region, others }: ConfigOrder, world: World): object {
-  const ports = world.portsOf(identity.name);
+  const ports = world.portsOf(identity.name, spec.exposure.port);
   const { name, namespace = "" } = swarm.metadata;
-  const addressOf = (to: string) => world.peerAddress(identity.name, { identity: to, swarm: name, namespace });
+  const addressOf = (to: string) =>
+    world.peerAddress(identity.name, { identity: to, swarm: name, namespace }, spec.exposure.port);
   // A seat is dialled wherever one of its identities is: the key decides who of them is the member.
   const addresses = new Map<string, string[]>();
   const add = (peer: string, address: string) => addresses.set(peer, [...(addresses.get(peer) ?? []), address]);

@@ -32,7 +32,7 @@ export function podObject({ swarm, spec, identity, revision, place }: PodOrder, 
   const { name, namespace } = swarm.metadata;
   const { podTemplate } = spec;
   const region = spec.regions.find((each) => each.name === place.region);
-  const ports = world.portsOf(identity.name);
+  const ports = world.portsOf(identity.name, spec.exposure.port);
   const probe = (path: string, failureThreshold: number) => ({
     httpGet: { path, port: "metrics" },
     periodSeconds: 1,

@@ -21,9 +21,10 @@ export interface World {
   readonly image: string;
   /** Where processes listen: every address in a pod's network, the loopback on one machine. */
   readonly bindAddress: string;
-  readonly portsOf: (identity: string) => ValidatorPorts;
-  /** TCP multiaddress at which one identity dials another. */
-  readonly peerAddress: (from: string, to: PeerTarget) => string;
+  /** `p2p`: the port between members that the spec asks for; one machine has ports of its own. */
+  readonly portsOf: (identity: string, p2p: number) => ValidatorPorts;
+  /** TCP multiaddress at which one identity dials another; `p2p` as above. */
+  readonly peerAddress: (from: string, to: PeerTarget, p2p: number) => string;
   /** URL of a validator's services for gateways; what the operator itself dials comes from the pod's status. */
   readonly rpcUrl: (target: PeerTarget) => string;
   /** Ports of a gateway: the spec's where it names one. */

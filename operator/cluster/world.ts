@@ -1,8 +1,8 @@
 /** The world of a Kubernetes cluster: every pod has an address of its own, and names come from the headless service. */
-import { peersService } from "./objects/names.ts";
-import type { PeerTarget, World } from "./objects/world.ts";
+import { peersService } from "../objects/names.ts";
+import type { PeerTarget, World } from "../objects/world.ts";
 
-const ports = { p2p: 7100, rpc: 7101, metrics: 7102 };
+const ports = { rpc: 7101, metrics: 7102 };
 const gatewayPort = 8443;
 
 const hostOf = ({ identity, swarm, namespace }: PeerTarget) => `${identity}.${peersService(swarm)}.${namespace}.svc`;
@@ -13,9 +13,9 @@ export function clusterWorld(image: string): World {
     image,
     bindAddress: "0.0.0.0",
     trustsCallers: false,
-    portsOf: () => ports,
+    portsOf: (_, p2p) => ({ p2p, ...ports }),
     gatewayPorts: (_, asked = gatewayPort) => ({ clients: asked, metrics: ports.metrics }),
-    peerAddress: (_, to) => `/dns4/${hostOf(to)}/tcp/${ports.p2p}`,
+    peerAddress: (_, to, p2p) => `/dns4/${hostOf(to)}/tcp/${p2p}`,
     rpcUrl: (target) => `https://${hostOf(target)}:${ports.rpc}`,
   };
 }

@@ -83,6 +83,25 @@ export function applying(session: () => Session): void {
     expect(failureOf(absent)).toMatchObject({ status: 409, reason: "Conflict" });
   });
 
+  test("what a creation left alone, applies of the same manager set and take away", async () => {
+    const { apply, called, create } = session();
+    const name = called("map");
+    const made = await create(configMaps, name, {});
+    const taken = bodyOf(
+      await apply(configMaps, name, { data: { permit: "1" } }, { metadata: { resourceVersion: versionOf(made) } }),
+    );
+    expect(taken["data"]).toEqual({ permit: "1" });
+    const late = await apply(
+      configMaps,
+      name,
+      { data: { permit: "2" } },
+      { metadata: { resourceVersion: versionOf(made) } },
+    );
+    expect(failureOf(late)).toMatchObject({ status: 409, reason: "Conflict" });
+    const free = await apply(configMaps, name, { data: {} }, { metadata: { resourceVersion: versionOf(taken) } });
+    expect(part(bodyOf(free), "data")["permit"]).toBeUndefined();
+  });
+
   test("an apply needs a manager, a type, and entries that are told apart", async () => {
     const { apply, called, send } = session();
     const name = called("map");

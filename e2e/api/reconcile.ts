@@ -4,10 +4,11 @@
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { clusterRights, leaseRights, rights } from "../../operator/cluster/rights.ts";
 import { persistentVolumeClaims, pods, validatorSwarms } from "../../operator/kube/kinds.ts";
 import {
   arrayAt,
@@ -18,8 +19,15 @@ import {
   pathOf,
   textAt,
 } from "../../operator/kube/objects.ts";
-import { genesisName, operatorKeySecret } from "../../operator/objects/names.ts";
+import {
+  genesisName,
+  operatorKeySecret,
+  operatorSubject,
+  peersService,
+  tlsSecret,
+} from "../../operator/objects/names.ts";
 import { ed25519Signer } from "../../validator/crypto/ed25519.ts";
+import { createAuthority } from "../control-plane/certificates.ts";
 import { createAddresses, type FakeKubelet, startFakeKubelet } from "./fake-kubelet.ts";
 import { accountConfig, type OperatorProcess, startOperatorProcess } from "./operator-process.ts";
 import { bodyOf, must, reached, type Suite } from "./suite.ts";
@@ -49,14 +57,17 @@ export async function reconcile(suite: Suite): Promise<void> {
   const runner = createValidatorRunner({ api, directory, addressOf });
   const kubectl = (args: readonly string[], input?: string) => suite.kubectl(["-n", namespace, ...args], input);
   await suite.kubectl(["create", "namespace", namespace]);
+  // No pod is admitted without it.
+  await kubectl(["wait", "--for=create", "serviceaccount/default", "--timeout=60s"]);
   await suite.kubectl(["apply", "--server-side", "-f", join(root, "crds")]);
   await suite.kubectl(["apply", "-f", join(root, "manifests/operator/cluster.yaml")]);
   const kubeconfig = await accountConfig(suite, accountNamespace, account);
   const regions = arrayAt(quickstart()["spec"], "regions").map((each) => textAt(each, "name"));
   const kubelet = await startFakeKubelet({ api, namespace, regions, runner, addressOf, signal: stop.signal });
+  const certificate = await certify(suite, kubectl);
   const operators: OperatorProcess[] = [];
   const start = (name: string) => {
-    const args = ["--image", "validator-swarm:e2e", "--lease-namespace", accountNamespace];
+    const args = ["--image", "validator-swarm:e2e", "--lease-namespace", accountNamespace, ...certificate];
     const operator = startOperatorProcess(suite, name, kubeconfig, args);
     operators.push(operator);
     return operator;
@@ -177,7 +188,7 @@ async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
     must(/^[0-9a-f]{64}$/.test(seed) && !logs.some((log) => log.includes(seed)), "the seed is in a log");
     const forbidden = logs.flatMap((log) => log.split("\n")).filter((line) => /forbidden/i.test(line));
     must(forbidden.length === 0, forbidden.slice(0, 3).join("\n"));
-    return `${logs.map((log) => log.split("\n").length - 1).join(" + ")} lines of log`;
+    return `${logs.map((log) => log.split("\n").length - 1).join(" + ")} lines of log; ${compareRights(suite)}`;
   });
 
   function ready(): Promise<string> {
@@ -199,6 +210,48 @@ async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
       .sort();
   }
 }
+
+/** One authority for the swarm's pods, into a Secret, and for the operator, into files. Returns the operator's options. */
+async function certify(suite: Suite, kubectl: Stage["kubectl"]): Promise<readonly string[]> {
+  const authority = await createAuthority("swarms");
+  const pod = await authority.issue("quickstart", { names: [`*.${peersService(swarm)}.${namespace}.svc`] });
+  const own = await authority.issue(operatorSubject.replace("CN=", ""));
+  const file = (name: string, text: string) => {
+    const path = join(suite.plane.directory, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  const ca = file("swarm-ca.crt", authority.certificate);
+  const [cert, key] = [file("swarm.crt", pod.certificate), file("swarm.key", pod.key)];
+  const from = [`--from-file=ca.crt=${ca}`, `--from-file=tls.crt=${cert}`, `--from-file=tls.key=${key}`];
+  await kubectl(["create", "secret", "generic", tlsSecret(swarm), "--type=kubernetes.io/tls", ...from]);
+  const files = { ca, cert: file("operator.crt", own.certificate), key: file("operator.key", own.key) };
+  return Object.entries(files).flatMap(([name, path]) => [`--validator-${name}`, path]);
+}
+
+/** Compares what the account asked for with what it was granted. */
+function compareRights(suite: Suite): string {
+  const user = `system:serviceaccount:${accountNamespace}:${account}`;
+  const asked = suite.plane.audited().filter((each) => each.user === user);
+  const refused = asked.filter(({ code }) => code === 401 || code === 403);
+  must(refused.length === 0, `refused: ${JSON.stringify(refused.slice(0, 3))}`);
+  const used = new Set(asked.map(({ verb, group, resource }) => `${verb} ${group}/${resource}`));
+  const granted = [...rights, ...clusterRights, ...leaseRights].flatMap(({ kind, subresource, verbs }) =>
+    verbs.map((verb) => `${verb} ${kind.group}/${kind.plural}${subresource === undefined ? "" : `/${subresource}`}`),
+  );
+  // An apply that makes an object is logged as a patch, and refused without the right to create.
+  const inVain = granted.filter(
+    (right) => !used.has(right) && !(right.startsWith("create ") && used.has(right.replace("create", "patch"))),
+  );
+  must(
+    inVain.every((right) => rare.includes(right)),
+    `granted and not used: ${inVain.join(", ")}`,
+  );
+  return `${asked.length} requests, none refused; ${used.size} of ${granted.length} rights used, ${inVain.length} for what did not happen here`;
+}
+
+/** Used when volumes are not retained. */
+const rare = ["delete /configmaps", "delete /services"];
 
 /** The manifest, with what a person adds for a cluster: institutions keep their keys, the spec has the public halves. */
 function quickstart(): JsonRecord {

@@ -7,8 +7,8 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { createProcessRuntime } from "../../operator/embedded/process-runtime.ts";
 import type { ApiClient } from "../../operator/kube/api-client.ts";
-import { configMaps } from "../../operator/kube/kinds.ts";
-import { arrayAt, isRecord, pathOf, type StoredObject, textAt } from "../../operator/kube/objects.ts";
+import { configMaps, secrets } from "../../operator/kube/kinds.ts";
+import { arrayAt, isRecord, type Kind, pathOf, type StoredObject, textAt } from "../../operator/kube/objects.ts";
 import { relativePath } from "../../operator/objects/mounts.ts";
 import type { PodRunner } from "./fake-kubelet.ts";
 import { bodyOf } from "./suite.ts";
@@ -44,19 +44,24 @@ export function createValidatorRunner({ api, directory, addressOf }: ValidatorRu
       if (!arrayAt(pod["spec"], "containers").some((each) => textAt(each, "name") === "validator")) return;
       // The container's root, with its two mounts.
       const home = join(directory, name);
-      const config = join(home, relativePath("config"));
-      mkdirSync(config, { recursive: true });
+      mkdirSync(join(home, relativePath("data"), ".."), { recursive: true });
       const data = join(directory, `disk-${disk}`);
       mkdirSync(data, { recursive: true, mode: 0o700 });
       rmSync(join(home, relativePath("data")), { force: true });
       symlinkSync(data, join(home, relativePath("data")));
-      const map = bodyOf(await read(api, pathOf(configMaps, namespace, mapOf(pod))));
-      for (const [file, text] of Object.entries(isRecord(map["data"]) ? map["data"] : {}))
-        writeFileSync(join(config, file), translate(String(text), address));
+      for (const { kind, from, mount } of sourcesOf(pod)) {
+        const source = bodyOf(await read(api, pathOf(kind, namespace, from)));
+        const at = join(home, mount);
+        mkdirSync(at, { recursive: true, mode: 0o700 });
+        for (const [file, value] of Object.entries(isRecord(source["data"]) ? source["data"] : {})) {
+          const text = kind === secrets ? Buffer.from(String(value), "base64") : translate(String(value), address);
+          writeFileSync(join(at, file), text, { mode: 0o600 });
+        }
+      }
       runtime.create({
         name,
         program: join(root, "validator/main.ts"),
-        args: ["--config", join(config, "config.json")],
+        args: ["--config", join(home, relativePath("config"), "config.json")],
         directory: home,
         logFile: join(directory, `${name}.log`),
       });
@@ -86,9 +91,29 @@ export function createValidatorRunner({ api, directory, addressOf }: ValidatorRu
   }
 }
 
-function mapOf(pod: StoredObject): string {
-  const names = arrayAt(pod["spec"], "volumes").map((each) => isRecord(each) && textAt(each["configMap"], "name"));
-  return names.find((name): name is string => typeof name === "string" && name !== "") ?? "";
+interface Source {
+  readonly kind: Kind;
+  readonly from: string;
+  /** Relative to the root. */
+  readonly mount: string;
+}
+
+/** Config maps and Secrets that a pod mounts. */
+function sourcesOf(pod: StoredObject): readonly Source[] {
+  const [container] = arrayAt(pod["spec"], "containers");
+  const mounts = new Map(
+    arrayAt(container, "volumeMounts").map((each) => [textAt(each, "name"), textAt(each, "mountPath")]),
+  );
+  return arrayAt(pod["spec"], "volumes").flatMap((volume): Source[] => {
+    if (!isRecord(volume)) return [];
+    const mount = (mounts.get(textAt(volume, "name")) ?? relativePath("config")).replace(/^\//, "");
+    const map = textAt(volume["configMap"], "name");
+    const secret = textAt(volume["secret"], "secretName");
+    return [
+      ...(map === "" ? [] : [{ kind: configMaps, from: map, mount }]),
+      ...(secret === "" ? [] : [{ kind: secrets, from: secret, mount }]),
+    ];
+  });
 }
 
 function read(api: ApiClient, path: string) {

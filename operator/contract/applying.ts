@@ -75,7 +75,9 @@ export function applying(session: () => Session): void {
     expect(failureOf(stale)).toMatchObject({ status: 409, reason: "Conflict" });
     const uid = "00000000-0000-4000-8000-000000000000";
     const foreign = failureOf(await apply(configMaps, name, { data: { a: "3" } }, { metadata: { uid } }));
-    expect(foreign).toMatchObject({ status: 422, causes: [{ field: "metadata.uid" }] });
+    expect(foreign.status).toBe(422);
+    // A server that looks twice says it twice.
+    expect(new Set(foreign.causes.map(({ field }) => field))).toEqual(new Set(["metadata.uid"]));
     expect(classify(foreign)).toMatchObject({ kind: "conflict", conflict: { kind: "precondition" } });
     const absent = await apply(configMaps, called("absent"), { data: {} }, { metadata: { uid } });
     expect(failureOf(absent)).toMatchObject({ status: 409, reason: "Conflict" });

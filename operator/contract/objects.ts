@@ -66,7 +66,9 @@ export function objects(session: () => Session): void {
     expect(failureOf(await merge(configMaps, name, stale))).toMatchObject({ status: 409, reason: "Conflict" });
     const foreign = { metadata: { uid: "00000000-0000-4000-8000-000000000000" }, data: { d: "1" } };
     const other = failureOf(await merge(configMaps, name, foreign));
-    expect(other).toMatchObject({ status: 422, causes: [{ field: "metadata.uid" }] });
+    expect(other.status).toBe(422);
+    // A server that looks twice says it twice.
+    expect(new Set(other.causes.map(({ field }) => field))).toEqual(new Set(["metadata.uid"]));
     expect(versionOf(bodyOf(await merge(configMaps, name, { data: { c: "2" } })))).toBe(versionOf(patched));
   });
 

@@ -198,6 +198,7 @@ function embeddedWorld(addresses: Addresses): World {
   return {
     image: sourcesImage,
     bindAddress: "127.0.0.1",
+    tlsSecret: () => undefined,
     trustsCallers: true,
     portsOf: addresses.pod,
     gatewayPorts: (swarm, asked) => ({

@@ -7,7 +7,7 @@ import { configMaps, deployments, services } from "../kube/kinds.ts";
 import type { Kind, KubeObject, StoredObject } from "../kube/objects.ts";
 import { controllerReference } from "../kube/owner.ts";
 import type { IdentityLabels } from "../plan/snapshot.ts";
-import { mountPath, relativePath, workingDir } from "./mounts.ts";
+import { mountPath, relativePath, tlsFiles, tlsMount, workingDir } from "./mounts.ts";
 import { gatewayName, institutionKeys, swarmLabels } from "./names.ts";
 import { restrictedContainer, restrictedPod } from "./security.ts";
 import type { World } from "./world.ts";
@@ -37,12 +37,14 @@ function configuration({ swarm, spec, validators }: GatewayOrder, world: World):
   const { name, namespace = "" } = swarm.metadata;
   const gateway = gatewayName(name);
   const ports = world.gatewayPorts(name, spec.gateway.port);
+  const secured = world.tlsSecret(name) !== undefined;
   const config = {
-    listen: { host: world.bindAddress, port: ports.clients },
+    listen: { host: world.bindAddress, port: ports.clients, ...(secured ? { tls: tlsFiles } : {}) },
     validators: validators.map(({ name: identity, seat }) => ({
       seat,
       url: world.rpcUrl({ identity, swarm: name, namespace }),
     })),
+    ...(secured ? { validatorTls: tlsFiles } : {}),
     institutions: spec.genesis.institutions.map(({ bic, zone }) => ({
       bic,
       keyFile: `${relativePath("keys")}/${bic}.hex`,
@@ -84,6 +86,7 @@ function deployment({ swarm, spec }: GatewayOrder, world: World): KubeObject {
   const { name } = swarm.metadata;
   const gateway = gatewayName(name);
   const ports = world.gatewayPorts(name, spec.gateway.port);
+  const tls = tlsMount(world.tlsSecret(name));
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -114,6 +117,7 @@ function deployment({ swarm, spec }: GatewayOrder, world: World): KubeObject {
                 { name: "data", mountPath: mountPath("data") },
                 { name: "config", mountPath: mountPath("config"), readOnly: true },
                 { name: "keys", mountPath: mountPath("keys"), readOnly: true },
+                ...tls.volumeMounts,
               ],
             },
           ],
@@ -122,6 +126,7 @@ function deployment({ swarm, spec }: GatewayOrder, world: World): KubeObject {
             { name: "data", emptyDir: {} },
             { name: "config", configMap: { name: gateway } },
             { name: "keys", secret: { secretName: institutionKeys(name) } },
+            ...tls.volumes,
           ],
         },
       },

@@ -46,7 +46,7 @@ interface Stage {
   readonly runner: ValidatorRunner;
   readonly kubelet: FakeKubelet;
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
-  readonly start: (name: string) => OperatorProcess;
+  readonly start: (name: string, image?: string) => OperatorProcess;
 }
 
 export async function reconcile(suite: Suite): Promise<void> {
@@ -66,8 +66,8 @@ export async function reconcile(suite: Suite): Promise<void> {
   const kubelet = await startFakeKubelet({ api, namespace, regions, runner, addressOf, signal: stop.signal });
   const certificate = await certify(suite, kubectl);
   const operators: OperatorProcess[] = [];
-  const start = (name: string) => {
-    const args = ["--image", "validator-swarm:e2e", "--lease-namespace", accountNamespace, ...certificate];
+  const start = (name: string, image = "validator-swarm:e2e") => {
+    const args = ["--image", image, "--lease-namespace", accountNamespace, ...certificate];
     const operator = startOperatorProcess(suite, name, kubeconfig, args);
     operators.push(operator);
     return operator;
@@ -138,14 +138,15 @@ async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
     return `${since(scaled)}, epoch ${await status("epoch")}`;
   });
 
-  await step("the operator is replaced, and no validator notices", async () => {
+  await step("the operator is upgraded, and no validator notices", async () => {
     const before = runner.starts();
     const running = await identities(pods);
     const asked = performance.now();
     const code = await operator.end("SIGTERM");
     const took = since(asked);
     must(code === 0, `exit ${code}`);
-    operator = start("operator-c");
+    // Another release, which brings another image.
+    operator = start("operator-c", "validator-swarm:e2e-next");
     await reached("the next leads", 30_000, operator.leads);
     const led = since(asked);
     // A visit after the takeover: the generation is observed anew and nothing else changes.

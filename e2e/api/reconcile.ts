@@ -50,6 +50,7 @@ interface Stage {
 }
 
 export async function reconcile(suite: Suite): Promise<void> {
+  await suite.scenario("an operator of one namespace, with rights in no other", () => oneNamespace(suite));
   const stop = new AbortController();
   const directory = mkdtempSync(join(tmpdir(), "swarm-pods-"));
   const addressOf = createAddresses();
@@ -89,9 +90,30 @@ export async function reconcile(suite: Suite): Promise<void> {
   }
 }
 
+/** Leads and has filled every store, so that nothing it watches is kept from it. */
+async function oneNamespace(suite: Suite): Promise<string> {
+  const own = "payments";
+  await suite.kubectl(["create", "namespace", own]);
+  await suite.kubectl(["apply", "--server-side", "-f", join(root, "crds")]);
+  await suite.kubectl(["apply", "-f", join(root, "manifests/operator/namespace.yaml")]);
+  const kubeconfig = await accountConfig(suite, own, account);
+  const args = ["--image", "validator-swarm:e2e", "--namespace", own, "--lease-namespace", own];
+  const operator = startOperatorProcess(suite, "operator-of-one", kubeconfig, args);
+  try {
+    const ms = await reached("it leads", 60_000, operator.leads);
+    const code = await operator.end("SIGTERM");
+    must(code === 0, `exit ${code}`);
+    const problems = operator.lines().filter((line) => textAt(line, "level") !== "info");
+    must(problems.length === 0, JSON.stringify(problems.slice(0, 3)));
+    return `led after ${ms} ms, ended with exit code 0`;
+  } finally {
+    await operator.end("SIGKILL");
+  }
+}
+
 class StoryEnded extends Error {}
 
-async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
+async function story({ suite, runner, kubelet, kubectl, start }: Stage): Promise<void> {
   const step = async (name: string, run: () => Promise<string>) => {
     const { failed } = suite.verdict();
     await suite.scenario(`reconcile: ${name}`, run);
@@ -138,6 +160,21 @@ async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
     return `${since(scaled)}, epoch ${await status("epoch")}`;
   });
 
+  await step("a disk is lost, another identity takes the seat", async () => {
+    const lost = `${swarm}-eu-west-0-g1`;
+    const taken = performance.now();
+    runner.loseDisk(lost);
+    await kubelet.loseDisk(lost);
+    await reached("another holds the seat", 110_000, async () => (await holders()).includes(`${swarm}-eu-west-0-g2`));
+    await ready();
+    await reached("nothing is left of the old one", 60_000, async () =>
+      [...(await identities(pods)), ...(await identities(persistentVolumeClaims))].every(
+        (each) => !each.includes(lost),
+      ),
+    );
+    return `${since(taken)}, epoch ${await status("epoch")}`;
+  });
+
   await step("the operator is upgraded, and no validator notices", async () => {
     const before = runner.starts();
     const running = await identities(pods);
@@ -156,6 +193,10 @@ async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
     must(JSON.stringify([...runner.starts()]) === JSON.stringify([...before]), "a validator was started again");
     const metrics = await (await fetch(`http://127.0.0.1:${operator.port()}/metrics`)).text();
     must(/^operator_leader 1$/m.test(metrics), "its metrics do not say that it leads");
+    for (const probe of ["healthz", "readyz"]) {
+      const { ok } = await fetch(`http://127.0.0.1:${operator.port()}/${probe}`);
+      must(ok, `/${probe} says no`);
+    }
     return `ended in ${took} with exit code 0, the next led ${led} after the signal`;
   });
 
@@ -194,6 +235,13 @@ async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
 
   function ready(): Promise<string> {
     return kubectl(["wait", "--for=condition=Ready", `vsw/${swarm}`, `--timeout=${waitSeconds}s`]);
+  }
+
+  /** Who votes for each seat. */
+  async function holders(): Promise<readonly string[]> {
+    const found = bodyOf(await suite.send("GET", pathOf(validatorSwarms, namespace, swarm)));
+    const seats = arrayAt(found["status"], "seats").filter((each) => textAt(each, "role") === "validator");
+    return seats.map((each) => textAt(each, "identity"));
   }
 
   async function status(field: "epoch" | "replicas"): Promise<number> {

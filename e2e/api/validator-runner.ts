@@ -2,7 +2,7 @@
  * Puts a real validator behind the address of each faked pod: the process and its keys are real, the node is not. What
  * a kubelet does with mounts and names is done to the configuration's text: the pods' names become their addresses.
  */
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { createProcessRuntime } from "../../operator/embedded/process-runtime.ts";
@@ -22,6 +22,8 @@ export interface ValidatorRunner extends PodRunner {
   readonly starts: () => ReadonlyMap<string, number>;
   /** Everything it wrote. */
   readonly log: (pod: string) => string;
+  /** Removes the files of a pod's disk from under its process. */
+  readonly loseDisk: (pod: string) => void;
   /** Kills the process of a pod; it is started again. */
   readonly kill: (pod: string) => void;
   readonly close: () => Promise<void>;
@@ -77,6 +79,7 @@ export function createValidatorRunner({ api, directory, addressOf }: ValidatorRu
       return new Map([...started].map(([name, count]) => [name, count + restarts(name)]));
     },
     log: (pod) => readFileSync(join(directory, `${pod}.log`), "utf8"),
+    loseDisk: (pod) => rmSync(realpathSync(join(directory, pod, relativePath("data"))), { recursive: true }),
     kill: (pod) => runtime.signal(pod, "SIGKILL"),
     async close() {
       await Promise.all([...running].map((name) => runtime.remove(name, 0)));

@@ -76,6 +76,12 @@ test("a gateway takes its configuration: certificates towards clients and valida
   expect(parsed.config.validators.map(({ url }) => url)).toEqual(
     identities.map(({ name }) => `https://${name}.quickstart-peers.bank.svc:7101`),
   );
+  const shown = { secretName: "shown", clientCaSecretName: "clients" };
+  const other = { ...spec(), gateway: { ...spec().gateway, tls: shown } };
+  const [theirs] = gatewayObjects({ swarm, spec: other, validators: identities }, world);
+  expect(parseGatewayConfig(JSON.parse(configIn(theirs!.object)))).toMatchObject({
+    config: { listen: { tls: { cert: "var/lib/swarm/server-tls/tls.crt", ca: "var/lib/swarm/client-ca/ca.crt" } } },
+  });
   const deployment = objects.find(({ kind }) => kind.plural === "deployments")?.object;
   const template = isRecord(deployment?.["spec"]) ? deployment["spec"]["template"] : undefined;
   const volumes = arrayAt(isRecord(template) ? template["spec"] : undefined, "volumes");

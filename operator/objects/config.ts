@@ -5,7 +5,7 @@ import type { ValidatorSwarmSpec } from "../api/validator-swarm.ts";
 import type { KubeObject, StoredObject } from "../kube/objects.ts";
 import { controllerReference } from "../kube/owner.ts";
 import type { IdentityLabels } from "../plan/snapshot.ts";
-import { relativePath, tlsFiles } from "./mounts.ts";
+import { relativePath, tlsFilesOf } from "./mounts.ts";
 import { identityLabels, operatorSubject } from "./names.ts";
 import type { World } from "./world.ts";
 
@@ -62,12 +62,15 @@ function validatorConfig({ swarm, spec, identity, region, others }: ConfigOrder,
     rpc: {
       host: world.bindAddress,
       port: ports.rpc,
-      ...(world.tlsSecret(name) === undefined
-        ? {}
-        : { tls: { cert: tlsFiles.cert, key: tlsFiles.key, clientCa: tlsFiles.ca, operators: [operatorSubject] } }),
+      ...(world.tlsSecret(name) === undefined ? {} : { tls: rpcTls() }),
     },
     metrics: { host: world.bindAddress, port: ports.metrics },
     log: { level: spec.monitoring.logLevel },
     parameters: Object.fromEntries(local.map((parameter) => [parameter, spec.consensus[parameter]])),
   };
+}
+
+function rpcTls() {
+  const { ca, cert, key } = tlsFilesOf("tls");
+  return { cert, key, clientCa: ca, operators: [operatorSubject] };
 }

@@ -1,7 +1,7 @@
 /** Where the volumes of a pod are in its container. */
 
-/** Its volume, its configuration file, private keys, its certificate. */
-export type Mount = "data" | "config" | "keys" | "tls";
+/** Its volume, its configuration file, private keys, its certificate, a gateway's towards clients. */
+export type Mount = "data" | "config" | "keys" | "tls" | "server-tls" | "client-ca";
 
 export const mountPath = (mount: Mount) => `/var/lib/swarm/${mount}`;
 
@@ -13,18 +13,18 @@ export const relativePath = (mount: Mount) => mountPath(mount).slice(1);
 export const workingDir = "/";
 
 /** PEM files of a Secret of type kubernetes.io/tls, as relative paths. */
-export const tlsFiles = {
-  ca: `${relativePath("tls")}/ca.crt`,
-  cert: `${relativePath("tls")}/tls.crt`,
-  key: `${relativePath("tls")}/tls.key`,
-} as const;
+export const tlsFilesOf = (mount: Mount) => ({
+  ca: `${relativePath(mount)}/ca.crt`,
+  cert: `${relativePath(mount)}/tls.crt`,
+  key: `${relativePath(mount)}/tls.key`,
+});
 
-/** What a pod's spec needs to mount the Secret; nothing without one. */
-export function tlsMount(secretName: string | undefined) {
+/** What a pod's spec needs to mount a Secret; nothing without one. */
+export function secretMount(mount: Mount, secretName: string | undefined) {
   return secretName === undefined
     ? { volumes: [], volumeMounts: [] }
     : {
-        volumes: [{ name: "tls", secret: { secretName } }],
-        volumeMounts: [{ name: "tls", mountPath: mountPath("tls"), readOnly: true }],
+        volumes: [{ name: mount, secret: { secretName } }],
+        volumeMounts: [{ name: mount, mountPath: mountPath(mount), readOnly: true }],
       };
 }

@@ -27,6 +27,7 @@ const world: World = {
   peerAddress: (_, to) => `/dns4/${to.identity}.${to.swarm}-peers.${to.namespace}.svc/tcp/7100`,
   rpcUrl: (to) => `https://${to.identity}.${to.swarm}-peers.${to.namespace}.svc:7101`,
   gatewayPorts: () => ({ clients: 8443, metrics: 7102 }),
+  tlsSecret: () => undefined,
   trustsCallers: false,
 };
 

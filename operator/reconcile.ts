@@ -72,7 +72,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
     if (!writes.areSeen(key, objects)) return { kind: "again", afterMs: unseenMs };
     const now = clock.wall();
     const reports = validators.reports(key);
-    const observed = observe({ object, objects, image: world.image, seesNodes, reports });
+    const observed = observe({ object, objects, seesNodes, reports });
     if (observed.kind !== "ok") {
       const finding = observed.kind === "invalid" ? unacceptable(observed.problems) : recordsDamaged(observed.message);
       return report(finding);

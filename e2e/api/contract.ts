@@ -16,8 +16,14 @@ function run(suite: Suite): Promise<string> {
   const env = { ...process.env, KUBECONFIG: suite.plane.kubeconfig, NO_COLOR: "1" };
   const options = { cwd: root, env, timeout: limitMs, maxBuffer: 16 << 20 };
   execFile(process.execPath, [vitest, "run", "operator/contract"], options, (error, stdout, stderr) => {
-    if (error) return reject(new Error(`${stdout.slice(-6_000)}${stderr.slice(-2_000)}`));
+    if (error) return reject(new Error(`${failuresIn(stdout)}\n${stderr.slice(-2_000)}`));
     resolve(/Tests\s+(.*)/.exec(stdout)?.[1] ?? "no count of tests");
   });
   return promise;
+}
+
+/** What vitest says of the tests that failed. */
+function failuresIn(stdout: string): string {
+  const lines = stdout.split("\n").filter((line) => !/^\s*[✓↓]/.test(line));
+  return lines.slice(0, 120).join("\n");
 }

@@ -4,10 +4,11 @@
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { clusterRights, leaseRights, rights } from "../../operator/cluster/rights.ts";
 import { persistentVolumeClaims, pods, validatorSwarms } from "../../operator/kube/kinds.ts";
 import {
   arrayAt,
@@ -18,8 +19,15 @@ import {
   pathOf,
   textAt,
 } from "../../operator/kube/objects.ts";
-import { genesisName, operatorKeySecret } from "../../operator/objects/names.ts";
+import {
+  genesisName,
+  operatorKeySecret,
+  operatorSubject,
+  peersService,
+  tlsSecret,
+} from "../../operator/objects/names.ts";
 import { ed25519Signer } from "../../validator/crypto/ed25519.ts";
+import { createAuthority } from "../control-plane/certificates.ts";
 import { createAddresses, type FakeKubelet, startFakeKubelet } from "./fake-kubelet.ts";
 import { accountConfig, type OperatorProcess, startOperatorProcess } from "./operator-process.ts";
 import { bodyOf, must, reached, type Suite } from "./suite.ts";
@@ -38,10 +46,11 @@ interface Stage {
   readonly runner: ValidatorRunner;
   readonly kubelet: FakeKubelet;
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
-  readonly start: (name: string) => OperatorProcess;
+  readonly start: (name: string, image?: string) => OperatorProcess;
 }
 
 export async function reconcile(suite: Suite): Promise<void> {
+  await suite.scenario("an operator of one namespace, with rights in no other", () => oneNamespace(suite));
   const stop = new AbortController();
   const directory = mkdtempSync(join(tmpdir(), "swarm-pods-"));
   const addressOf = createAddresses();
@@ -49,14 +58,17 @@ export async function reconcile(suite: Suite): Promise<void> {
   const runner = createValidatorRunner({ api, directory, addressOf });
   const kubectl = (args: readonly string[], input?: string) => suite.kubectl(["-n", namespace, ...args], input);
   await suite.kubectl(["create", "namespace", namespace]);
+  // No pod is admitted without it.
+  await kubectl(["wait", "--for=create", "serviceaccount/default", "--timeout=60s"]);
   await suite.kubectl(["apply", "--server-side", "-f", join(root, "crds")]);
   await suite.kubectl(["apply", "-f", join(root, "manifests/operator/cluster.yaml")]);
   const kubeconfig = await accountConfig(suite, accountNamespace, account);
   const regions = arrayAt(quickstart()["spec"], "regions").map((each) => textAt(each, "name"));
   const kubelet = await startFakeKubelet({ api, namespace, regions, runner, addressOf, signal: stop.signal });
+  const certificate = await certify(suite, kubectl);
   const operators: OperatorProcess[] = [];
-  const start = (name: string) => {
-    const args = ["--image", "validator-swarm:e2e", "--lease-namespace", accountNamespace];
+  const start = (name: string, image = "validator-swarm:e2e") => {
+    const args = ["--image", image, "--lease-namespace", accountNamespace, ...certificate];
     const operator = startOperatorProcess(suite, name, kubeconfig, args);
     operators.push(operator);
     return operator;
@@ -78,9 +90,30 @@ export async function reconcile(suite: Suite): Promise<void> {
   }
 }
 
+/** Leads and has filled every store, so that nothing it watches is kept from it. */
+async function oneNamespace(suite: Suite): Promise<string> {
+  const own = "payments";
+  await suite.kubectl(["create", "namespace", own]);
+  await suite.kubectl(["apply", "--server-side", "-f", join(root, "crds")]);
+  await suite.kubectl(["apply", "-f", join(root, "manifests/operator/namespace.yaml")]);
+  const kubeconfig = await accountConfig(suite, own, account);
+  const args = ["--image", "validator-swarm:e2e", "--namespace", own, "--lease-namespace", own];
+  const operator = startOperatorProcess(suite, "operator-of-one", kubeconfig, args);
+  try {
+    const ms = await reached("it leads", 60_000, operator.leads);
+    const code = await operator.end("SIGTERM");
+    must(code === 0, `exit ${code}`);
+    const problems = operator.lines().filter((line) => textAt(line, "level") !== "info");
+    must(problems.length === 0, JSON.stringify(problems.slice(0, 3)));
+    return `led after ${ms} ms, ended with exit code 0`;
+  } finally {
+    await operator.end("SIGKILL");
+  }
+}
+
 class StoryEnded extends Error {}
 
-async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
+async function story({ suite, runner, kubelet, kubectl, start }: Stage): Promise<void> {
   const step = async (name: string, run: () => Promise<string>) => {
     const { failed } = suite.verdict();
     await suite.scenario(`reconcile: ${name}`, run);
@@ -127,14 +160,30 @@ async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
     return `${since(scaled)}, epoch ${await status("epoch")}`;
   });
 
-  await step("the operator is replaced, and no validator notices", async () => {
+  await step("a disk is lost, another identity takes the seat", async () => {
+    const lost = `${swarm}-eu-west-0-g1`;
+    const taken = performance.now();
+    runner.loseDisk(lost);
+    await kubelet.loseDisk(lost);
+    await reached("another holds the seat", 110_000, async () => (await holders()).includes(`${swarm}-eu-west-0-g2`));
+    await ready();
+    await reached("nothing is left of the old one", 60_000, async () =>
+      [...(await identities(pods)), ...(await identities(persistentVolumeClaims))].every(
+        (each) => !each.includes(lost),
+      ),
+    );
+    return `${since(taken)}, epoch ${await status("epoch")}`;
+  });
+
+  await step("the operator is upgraded, and no validator notices", async () => {
     const before = runner.starts();
     const running = await identities(pods);
     const asked = performance.now();
     const code = await operator.end("SIGTERM");
     const took = since(asked);
     must(code === 0, `exit ${code}`);
-    operator = start("operator-c");
+    // Another release, which brings another image.
+    operator = start("operator-c", "validator-swarm:e2e-next");
     await reached("the next leads", 30_000, operator.leads);
     const led = since(asked);
     // A visit after the takeover: the generation is observed anew and nothing else changes.
@@ -144,6 +193,10 @@ async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
     must(JSON.stringify([...runner.starts()]) === JSON.stringify([...before]), "a validator was started again");
     const metrics = await (await fetch(`http://127.0.0.1:${operator.port()}/metrics`)).text();
     must(/^operator_leader 1$/m.test(metrics), "its metrics do not say that it leads");
+    for (const probe of ["healthz", "readyz"]) {
+      const { ok } = await fetch(`http://127.0.0.1:${operator.port()}/${probe}`);
+      must(ok, `/${probe} says no`);
+    }
     return `ended in ${took} with exit code 0, the next led ${led} after the signal`;
   });
 
@@ -177,11 +230,18 @@ async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
     must(/^[0-9a-f]{64}$/.test(seed) && !logs.some((log) => log.includes(seed)), "the seed is in a log");
     const forbidden = logs.flatMap((log) => log.split("\n")).filter((line) => /forbidden/i.test(line));
     must(forbidden.length === 0, forbidden.slice(0, 3).join("\n"));
-    return `${logs.map((log) => log.split("\n").length - 1).join(" + ")} lines of log`;
+    return `${logs.map((log) => log.split("\n").length - 1).join(" + ")} lines of log; ${compareRights(suite)}`;
   });
 
   function ready(): Promise<string> {
     return kubectl(["wait", "--for=condition=Ready", `vsw/${swarm}`, `--timeout=${waitSeconds}s`]);
+  }
+
+  /** Who votes for each seat. */
+  async function holders(): Promise<readonly string[]> {
+    const found = bodyOf(await suite.send("GET", pathOf(validatorSwarms, namespace, swarm)));
+    const seats = arrayAt(found["status"], "seats").filter((each) => textAt(each, "role") === "validator");
+    return seats.map((each) => textAt(each, "identity"));
   }
 
   async function status(field: "epoch" | "replicas"): Promise<number> {
@@ -198,6 +258,43 @@ async function story({ suite, runner, kubectl, start }: Stage): Promise<void> {
       .map((metadata) => `${textAt(metadata, "name")} ${textAt(metadata, "uid")}`)
       .sort();
   }
+}
+
+/** One authority for the swarm's pods, into a Secret, and for the operator, into files. Returns the operator's options. */
+async function certify(suite: Suite, kubectl: Stage["kubectl"]): Promise<readonly string[]> {
+  const authority = await createAuthority("swarms");
+  const pod = await authority.issue("quickstart", { names: [`*.${peersService(swarm)}.${namespace}.svc`] });
+  const own = await authority.issue(operatorSubject.replace("CN=", ""));
+  const file = (name: string, text: string) => {
+    const path = join(suite.plane.directory, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  const ca = file("swarm-ca.crt", authority.certificate);
+  const [cert, key] = [file("swarm.crt", pod.certificate), file("swarm.key", pod.key)];
+  const from = [`--from-file=ca.crt=${ca}`, `--from-file=tls.crt=${cert}`, `--from-file=tls.key=${key}`];
+  await kubectl(["create", "secret", "generic", tlsSecret(swarm), "--type=kubernetes.io/tls", ...from]);
+  const files = { ca, cert: file("operator.crt", own.certificate), key: file("operator.key", own.key) };
+  return Object.entries(files).flatMap(([name, path]) => [`--validator-${name}`, path]);
+}
+
+/** Compares what the account asked for with what it was granted. */
+function compareRights(suite: Suite): string {
+  const user = `system:serviceaccount:${accountNamespace}:${account}`;
+  const asked = suite.plane.audited().filter((each) => each.user === user);
+  const refused = asked.filter(({ code }) => code === 401 || code === 403);
+  must(refused.length === 0, `refused: ${JSON.stringify(refused.slice(0, 3))}`);
+  const used = new Set(asked.map(({ verb, group, resource }) => `${verb} ${group}/${resource}`));
+  const granted = [...rights, ...clusterRights, ...leaseRights].flatMap(({ kind, subresource, verbs }) =>
+    verbs.map((verb) => `${verb} ${kind.group}/${kind.plural}${subresource === undefined ? "" : `/${subresource}`}`),
+  );
+  // An apply that makes an object is logged as a patch, and refused without the right to create.
+  const isUsed = (right: string) =>
+    // An apply that makes an object is logged as a patch, and refused without the right to create.
+    used.has(right) || (right.startsWith("create ") && used.has(right.replace("create", "patch")));
+  const inVain = granted.filter((right) => !isUsed(right));
+  must(inVain.length === 0, `granted and not used: ${inVain.join(", ")}`);
+  return `${asked.length} requests, none refused, none of ${granted.length} rights in vain`;
 }
 
 /** The manifest, with what a person adds for a cluster: institutions keep their keys, the spec has the public halves. */

@@ -2,13 +2,13 @@
  * Puts a real validator behind the address of each faked pod: the process and its keys are real, the node is not. What
  * a kubelet does with mounts and names is done to the configuration's text: the pods' names become their addresses.
  */
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { createProcessRuntime } from "../../operator/embedded/process-runtime.ts";
 import type { ApiClient } from "../../operator/kube/api-client.ts";
-import { configMaps } from "../../operator/kube/kinds.ts";
-import { arrayAt, isRecord, pathOf, type StoredObject, textAt } from "../../operator/kube/objects.ts";
+import { configMaps, secrets } from "../../operator/kube/kinds.ts";
+import { arrayAt, isRecord, type Kind, pathOf, type StoredObject, textAt } from "../../operator/kube/objects.ts";
 import { relativePath } from "../../operator/objects/mounts.ts";
 import type { PodRunner } from "./fake-kubelet.ts";
 import { bodyOf } from "./suite.ts";
@@ -22,6 +22,8 @@ export interface ValidatorRunner extends PodRunner {
   readonly starts: () => ReadonlyMap<string, number>;
   /** Everything it wrote. */
   readonly log: (pod: string) => string;
+  /** Removes the files of a pod's disk from under its process. */
+  readonly loseDisk: (pod: string) => void;
   /** Kills the process of a pod; it is started again. */
   readonly kill: (pod: string) => void;
   readonly close: () => Promise<void>;
@@ -44,19 +46,24 @@ export function createValidatorRunner({ api, directory, addressOf }: ValidatorRu
       if (!arrayAt(pod["spec"], "containers").some((each) => textAt(each, "name") === "validator")) return;
       // The container's root, with its two mounts.
       const home = join(directory, name);
-      const config = join(home, relativePath("config"));
-      mkdirSync(config, { recursive: true });
+      mkdirSync(join(home, relativePath("data"), ".."), { recursive: true });
       const data = join(directory, `disk-${disk}`);
       mkdirSync(data, { recursive: true, mode: 0o700 });
       rmSync(join(home, relativePath("data")), { force: true });
       symlinkSync(data, join(home, relativePath("data")));
-      const map = bodyOf(await read(api, pathOf(configMaps, namespace, mapOf(pod))));
-      for (const [file, text] of Object.entries(isRecord(map["data"]) ? map["data"] : {}))
-        writeFileSync(join(config, file), translate(String(text), address));
+      for (const { kind, from, mount } of sourcesOf(pod)) {
+        const source = bodyOf(await read(api, pathOf(kind, namespace, from)));
+        const at = join(home, mount);
+        mkdirSync(at, { recursive: true, mode: 0o700 });
+        for (const [file, value] of Object.entries(isRecord(source["data"]) ? source["data"] : {})) {
+          const text = kind === secrets ? Buffer.from(String(value), "base64") : translate(String(value), address);
+          writeFileSync(join(at, file), text, { mode: 0o600 });
+        }
+      }
       runtime.create({
         name,
         program: join(root, "validator/main.ts"),
-        args: ["--config", join(config, "config.json")],
+        args: ["--config", join(home, relativePath("config"), "config.json")],
         directory: home,
         logFile: join(directory, `${name}.log`),
       });
@@ -72,6 +79,7 @@ export function createValidatorRunner({ api, directory, addressOf }: ValidatorRu
       return new Map([...started].map(([name, count]) => [name, count + restarts(name)]));
     },
     log: (pod) => readFileSync(join(directory, `${pod}.log`), "utf8"),
+    loseDisk: (pod) => rmSync(realpathSync(join(directory, pod, relativePath("data"))), { recursive: true }),
     kill: (pod) => runtime.signal(pod, "SIGKILL"),
     async close() {
       await Promise.all([...running].map((name) => runtime.remove(name, 0)));
@@ -86,9 +94,29 @@ export function createValidatorRunner({ api, directory, addressOf }: ValidatorRu
   }
 }
 
-function mapOf(pod: StoredObject): string {
-  const names = arrayAt(pod["spec"], "volumes").map((each) => isRecord(each) && textAt(each["configMap"], "name"));
-  return names.find((name): name is string => typeof name === "string" && name !== "") ?? "";
+interface Source {
+  readonly kind: Kind;
+  readonly from: string;
+  /** Relative to the root. */
+  readonly mount: string;
+}
+
+/** Config maps and Secrets that a pod mounts. */
+function sourcesOf(pod: StoredObject): readonly Source[] {
+  const [container] = arrayAt(pod["spec"], "containers");
+  const mounts = new Map(
+    arrayAt(container, "volumeMounts").map((each) => [textAt(each, "name"), textAt(each, "mountPath")]),
+  );
+  return arrayAt(pod["spec"], "volumes").flatMap((volume): Source[] => {
+    if (!isRecord(volume)) return [];
+    const mount = (mounts.get(textAt(volume, "name")) ?? relativePath("config")).replace(/^\//, "");
+    const map = textAt(volume["configMap"], "name");
+    const secret = textAt(volume["secret"], "secretName");
+    return [
+      ...(map === "" ? [] : [{ kind: configMaps, from: map, mount }]),
+      ...(secret === "" ? [] : [{ kind: secrets, from: secret, mount }]),
+    ];
+  });
 }
 
 function read(api: ApiClient, path: string) {

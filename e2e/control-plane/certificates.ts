@@ -21,6 +21,8 @@ export interface Authority extends Issued {
 export interface IssueOptions {
   readonly groups?: readonly string[];
   readonly server?: boolean;
+  /** DNS names that it serves. */
+  readonly names?: readonly string[];
 }
 
 export async function createAuthority(name: string): Promise<Authority> {
@@ -38,8 +40,12 @@ export async function createAuthority(name: string): Promise<Authority> {
   return {
     certificate: certificate.toString("pem"),
     key: await privatePem(keys),
-    async issue(subject, { groups = [], server = false } = {}) {
+    async issue(subject, { groups = [], server = false, names = [] } = {}) {
       const own = await newKeys();
+      const served = [
+        ...(server ? serverNames : []),
+        ...names.map((value): x509.JsonGeneralName => ({ type: "dns", value })),
+      ];
       const issued = await x509.X509CertificateGenerator.create({
         ...validity(),
         subject: new x509.Name([...groups.map((group) => ({ O: [group] })), { CN: [subject] }]).toString(),
@@ -50,7 +56,7 @@ export async function createAuthority(name: string): Promise<Authority> {
         extensions: [
           new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
           new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]),
-          ...(server ? [new x509.SubjectAlternativeNameExtension(serverNames)] : []),
+          ...(served.length > 0 ? [new x509.SubjectAlternativeNameExtension(served)] : []),
         ],
       });
       return { certificate: issued.toString("pem"), key: await privatePem(own) };

@@ -3,11 +3,12 @@
  * and garbage collection, but no nodes, so no pod ever runs.
  */
 import { execFile } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { isRecord, numberAt, textAt } from "../../operator/kube/objects.ts";
 import type { Binary } from "./build.ts";
 import { type Authority, createAuthority, type Issued, tokenKeys } from "./certificates.ts";
 import { type Component, startComponent } from "./component.ts";
@@ -22,10 +23,24 @@ export interface ControlPlane {
   readonly killApiServer: () => Promise<void>;
   /** At the same address, with empty caches. Resolves when it is ready. */
   readonly startApiServer: () => Promise<void>;
+  /** What service accounts outside kube-system have asked for so far, in the order of answers. */
+  readonly audited: () => readonly AuditedRequest[];
   /** Makes etcd forget every version before the newest: what is older gets 410. */
   readonly compact: () => Promise<void>;
   /** Ends everything and removes the directory. */
   readonly stop: () => Promise<void>;
+}
+
+/** One request, from the server's audit log. */
+export interface AuditedRequest {
+  /** `system:serviceaccount:<namespace>:<name>`. */
+  readonly user: string;
+  readonly verb: string;
+  readonly group: string;
+  /** With its subresource, `pods/status`. */
+  readonly resource: string;
+  /** Of HTTP. */
+  readonly code: number;
 }
 
 export interface Completed {
@@ -89,6 +104,7 @@ async function start(
     kubeconfig,
     directory,
     stop,
+    audited: () => readFileSync(join(directory, "audit.log"), "utf8").split("\n").flatMap(readAudited),
     kubectl: (args, input = "") => kubectl(binary, directory, args, input),
     async killApiServer() {
       await apiServer.end("SIGKILL");
@@ -116,6 +132,8 @@ async function writeFiles(directory: string, server: string, authority: Authorit
     "server.key": serving.key,
     "tokens.key": tokens.privateKey,
     "tokens.pub": tokens.publicKey,
+    "audit.json": JSON.stringify(auditPolicy),
+    "audit.log": "",
     kubeconfig: kubeconfigOf(server, authority, admin),
     "controllers.kubeconfig": kubeconfigOf(server, authority, controllers),
   };
@@ -166,6 +184,8 @@ const apiServerFlags = (directory: string, port: number, etcd: string) => [
   `--service-account-key-file=${join(directory, "tokens.pub")}`,
   `--service-account-signing-key-file=${join(directory, "tokens.key")}`,
   "--authorization-mode=Node,RBAC",
+  `--audit-policy-file=${join(directory, "audit.json")}`,
+  `--audit-log-path=${join(directory, "audit.log")}`,
   "--profiling=false",
 ];
 
@@ -178,6 +198,41 @@ const controllerFlags = (directory: string) => [
   "--leader-elect=false",
   "--profiling=false",
 ];
+
+const auditPolicy = {
+  apiVersion: "audit.k8s.io/v1",
+  kind: "Policy",
+  omitStages: ["RequestReceived"],
+  rules: [
+    { level: "None", userGroups: ["system:serviceaccounts:kube-system"] },
+    { level: "Metadata", userGroups: ["system:serviceaccounts"] },
+    { level: "None" },
+  ],
+};
+
+/** One line of the log; nothing for a request that is for no resource, and for a last line that is half written. */
+function readAudited(line: string): readonly AuditedRequest[] {
+  let entry: unknown;
+  try {
+    entry = JSON.parse(line);
+  } catch {
+    return [];
+  }
+  if (!isRecord(entry)) return [];
+  const { user, objectRef, responseStatus } = entry;
+  const resource = textAt(objectRef, "resource");
+  if (resource === "") return [];
+  const subresource = textAt(objectRef, "subresource");
+  return [
+    {
+      user: textAt(user, "username"),
+      verb: textAt(entry, "verb"),
+      group: textAt(objectRef, "apiGroup"),
+      resource: subresource === "" ? resource : `${resource}/${subresource}`,
+      code: numberAt(responseStatus, "code") ?? 0,
+    },
+  ];
+}
 
 /** Waits until a path answers 200. */
 async function ready(

@@ -1,5 +1,5 @@
 /** The world of a Kubernetes cluster: every pod has an address of its own, and names come from the headless service. */
-import { peersService } from "../objects/names.ts";
+import { peersService, tlsSecret } from "../objects/names.ts";
 import type { PeerTarget, World } from "../objects/world.ts";
 
 const ports = { rpc: 7101, metrics: 7102 };
@@ -12,6 +12,7 @@ export function clusterWorld(image: string): World {
   return {
     image,
     bindAddress: "0.0.0.0",
+    tlsSecret,
     trustsCallers: false,
     portsOf: (_, p2p) => ({ p2p, ...ports }),
     gatewayPorts: (_, asked = gatewayPort) => ({ clients: asked, metrics: ports.metrics }),

@@ -202,6 +202,7 @@ function embeddedWorld(addresses: Addresses, direct: boolean): World {
   return {
     image: sourcesImage,
     bindAddress: "127.0.0.1",
+    tlsSecret: () => undefined,
     trustsCallers: true,
     portsOf: addresses.pod,
     gatewayPorts: (swarm, asked) => ({

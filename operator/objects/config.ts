@@ -5,8 +5,8 @@ import type { ValidatorSwarmSpec } from "../api/validator-swarm.ts";
 import type { KubeObject, StoredObject } from "../kube/objects.ts";
 import { controllerReference } from "../kube/owner.ts";
 import type { IdentityLabels } from "../plan/snapshot.ts";
-import { relativePath } from "./mounts.ts";
-import { identityLabels } from "./names.ts";
+import { relativePath, tlsFilesOf } from "./mounts.ts";
+import { identityLabels, operatorSubject } from "./names.ts";
 import type { World } from "./world.ts";
 
 export interface ConfigOrder {
@@ -59,9 +59,18 @@ function validatorConfig({ swarm, spec, identity, region, others }: ConfigOrder,
       announce: spec.exposure.announce.find(({ seat }) => seat === identity.seat)?.addresses ?? [],
     },
     peers: [...addresses].map(([seat, list]) => ({ seat, addresses: list })),
-    rpc: { host: world.bindAddress, port: ports.rpc },
+    rpc: {
+      host: world.bindAddress,
+      port: ports.rpc,
+      ...(world.tlsSecret(name) === undefined ? {} : { tls: rpcTls() }),
+    },
     metrics: { host: world.bindAddress, port: ports.metrics },
     log: { level: spec.monitoring.logLevel },
     parameters: Object.fromEntries(local.map((parameter) => [parameter, spec.consensus[parameter]])),
   };
+}
+
+function rpcTls() {
+  const { ca, cert, key } = tlsFilesOf("tls");
+  return { cert, key, clientCa: ca, operators: [operatorSubject] };
 }

@@ -7,7 +7,7 @@ import { configMaps, deployments, services } from "../kube/kinds.ts";
 import type { Kind, KubeObject, StoredObject } from "../kube/objects.ts";
 import { controllerReference } from "../kube/owner.ts";
 import type { IdentityLabels } from "../plan/snapshot.ts";
-import { mountPath, relativePath, workingDir } from "./mounts.ts";
+import { mountPath, relativePath, secretMount, tlsFilesOf, workingDir } from "./mounts.ts";
 import { gatewayName, institutionKeys, swarmLabels } from "./names.ts";
 import { restrictedContainer, restrictedPod } from "./security.ts";
 import type { World } from "./world.ts";
@@ -37,12 +37,14 @@ function configuration({ swarm, spec, validators }: GatewayOrder, world: World):
   const { name, namespace = "" } = swarm.metadata;
   const gateway = gatewayName(name);
   const ports = world.gatewayPorts(name, spec.gateway.port);
+  const secured = world.tlsSecret(name) !== undefined;
   const config = {
-    listen: { host: world.bindAddress, port: ports.clients },
+    listen: { host: world.bindAddress, port: ports.clients, ...(secured ? { tls: clientTls(spec) } : {}) },
     validators: validators.map(({ name: identity, seat }) => ({
       seat,
       url: world.rpcUrl({ identity, swarm: name, namespace }),
     })),
+    ...(secured ? { validatorTls: tlsFilesOf("tls") } : {}),
     institutions: spec.genesis.institutions.map(({ bic, zone }) => ({
       bic,
       keyFile: `${relativePath("keys")}/${bic}.hex`,
@@ -58,6 +60,14 @@ function configuration({ swarm, spec, validators }: GatewayOrder, world: World):
     metadata: { ...metadata(swarm), name: gateway, ownerReferences: [controllerReference(swarm)] },
     data: { "config.json": `${JSON.stringify(config, undefined, 2)}\n` },
   };
+}
+
+/** What clients are shown, and who vouches for theirs: the swarm's own certificate and authority unless the spec has others. */
+function clientTls({ gateway: { tls } }: ValidatorSwarmSpec) {
+  if (!tls) return tlsFilesOf("tls");
+  const { cert, key } = tlsFilesOf("server-tls");
+  const asked = tls.clientCaSecretName !== undefined;
+  return { ca: tlsFilesOf(asked ? "client-ca" : "tls").ca, cert, key, requireClientCertificate: asked };
 }
 
 function service({ swarm, spec }: GatewayOrder, world: World): KubeObject {
@@ -84,6 +94,13 @@ function deployment({ swarm, spec }: GatewayOrder, world: World): KubeObject {
   const { name } = swarm.metadata;
   const gateway = gatewayName(name);
   const ports = world.gatewayPorts(name, spec.gateway.port);
+  const secret = world.tlsSecret(name);
+  const own = secret === undefined ? undefined : spec.gateway.tls;
+  const tls = [
+    secretMount("tls", secret),
+    secretMount("server-tls", own?.secretName),
+    secretMount("client-ca", own?.clientCaSecretName),
+  ];
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -114,6 +131,7 @@ function deployment({ swarm, spec }: GatewayOrder, world: World): KubeObject {
                 { name: "data", mountPath: mountPath("data") },
                 { name: "config", mountPath: mountPath("config"), readOnly: true },
                 { name: "keys", mountPath: mountPath("keys"), readOnly: true },
+                ...tls.flatMap(({ volumeMounts }) => volumeMounts),
               ],
             },
           ],
@@ -122,6 +140,7 @@ function deployment({ swarm, spec }: GatewayOrder, world: World): KubeObject {
             { name: "data", emptyDir: {} },
             { name: "config", configMap: { name: gateway } },
             { name: "keys", secret: { secretName: institutionKeys(name) } },
+            ...tls.flatMap(({ volumes }) => volumes),
           ],
         },
       },

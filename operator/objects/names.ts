@@ -77,5 +77,9 @@ export const gatewayName = (swarm: string) => `${swarm}-gateway`;
 export const peersService = (swarm: string) => `${swarm}-peers`;
 /** Secret with the operator's ed25519 seed, `key`: hexadecimal. */
 export const operatorKeySecret = (swarm: string) => `${swarm}-governance`;
+/** Secret with the certificate of a swarm's validators and gateways: `ca.crt`, `tls.crt`, `tls.key`. */
+export const tlsSecret = (swarm: string) => `${swarm}-tls`;
+/** Subject of the operator's certificate, RFC 4514: validators take a genesis and governance from nobody else. */
+export const operatorSubject = "CN=validator-swarm-operator";
 /** Secret with the ed25519 seeds that gateways sign with, `<BIC>.hex` each. */
 export const institutionKeys = (swarm: string) => `${swarm}-institutions`;

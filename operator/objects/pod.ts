@@ -4,7 +4,7 @@ import { arrayAt, isRecord, type JsonRecord, type KubeObject, type StoredObject,
 import { controllerReference } from "../kube/owner.ts";
 import type { Place } from "../plan/actions.ts";
 import type { IdentityLabels, Pod } from "../plan/snapshot.ts";
-import { mountPath, workingDir } from "./mounts.ts";
+import { mountPath, secretMount, workingDir } from "./mounts.ts";
 import { identityFinalizer, identityLabels, identityOf, peersService, revisionAnnotation } from "./names.ts";
 import { restrictedContainer, restrictedPod } from "./security.ts";
 import type { World } from "./world.ts";
@@ -33,6 +33,7 @@ export function podObject({ swarm, spec, identity, revision, place }: PodOrder, 
   const { podTemplate } = spec;
   const region = spec.regions.find((each) => each.name === place.region);
   const ports = world.portsOf(identity.name, spec.exposure.port);
+  const tls = secretMount("tls", world.tlsSecret(name));
   const probe = (path: string, failureThreshold: number) => ({
     httpGet: { path, port: "metrics" },
     periodSeconds: 1,
@@ -80,12 +81,14 @@ export function podObject({ swarm, spec, identity, revision, place }: PodOrder, 
           volumeMounts: [
             { name: "data", mountPath: mountPath("data") },
             { name: "config", mountPath: mountPath("config"), readOnly: true },
+            ...tls.volumeMounts,
           ],
         },
       ],
       volumes: [
         { name: "data", persistentVolumeClaim: { claimName: identity.name } },
         { name: "config", configMap: { name: identity.name } },
+        ...tls.volumes,
       ],
     },
   };

@@ -32,6 +32,11 @@ export interface World {
     swarm: string,
     asked: number | undefined,
   ) => { readonly clients: number; readonly metrics: number };
+  /**
+   * Secret of type kubernetes.io/tls, with `ca.crt`, that a swarm's pods show and check each other's callers against;
+   * undefined: plain, on the loopback address alone.
+   */
+  readonly tlsSecret: (swarm: string) => string | undefined;
   /** Callers without a certificate name their institution in a header: on one machine alone. */
   readonly trustsCallers: boolean;
 }

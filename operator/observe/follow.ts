@@ -68,7 +68,7 @@ export function createValidators(options: FollowOptions): FollowedValidators {
       const { reporters, governor } = followedAt(swarm, interest);
       const { genesis, targets, transaction } = interest;
       if (genesis) reporters.setGenesis(Buffer.from(genesis).toString("utf8"));
-      reporters.setTargets(targets.map(reportTarget));
+      reporters.setTargets(targets.map((target) => reportTarget(target, options.credentials !== undefined)));
       governor.follow(transaction);
     },
     reports: (swarm) => swarms.get(swarm)?.reporters.reports() ?? [],
@@ -109,10 +109,10 @@ export function createValidators(options: FollowOptions): FollowedValidators {
 
 const unknown: CallResult = { kind: "failed", reason: "Its validators are not followed yet." };
 
-/** Plain on the loopback address, where validators show no certificate (validator/config.ts). */
-function reportTarget({ identity, podUid, address, servername }: ValidatorTarget): ReportTarget {
-  const isLocal = /^(127\.|\[::1\])/.test(address);
-  return isLocal
+/** Plain on the loopback address where there are no certificates: validators show none there (validator/config.ts). */
+function reportTarget({ identity, podUid, address, servername }: ValidatorTarget, secured: boolean): ReportTarget {
+  const plain = !secured && /^(127\.|\[::1\])/.test(address);
+  return plain
     ? { identity, podUid, url: `http://${address}` }
     : { identity, podUid, url: `https://${address}`, servername };
 }

@@ -41,14 +41,12 @@ export type Observation =
 export interface ObserveOptions {
   readonly object: StoredObject;
   readonly objects: Objects;
-  /** Image where the spec names none. */
-  readonly image: string;
   /** Nodes may be listed: false for an operator of some namespaces. */
   readonly seesNodes: boolean;
   readonly reports: readonly Report[];
 }
 
-export function observe({ object, objects, image, seesNodes, reports }: ObserveOptions): Observation {
+export function observe({ object, objects, seesNodes, reports }: ObserveOptions): Observation {
   const { status: written, ...document } = object;
   const parsed = checkValidatorSwarm(document);
   if (parsed.kind === "invalid") return parsed;
@@ -76,7 +74,7 @@ export function observe({ object, objects, image, seesNodes, reports }: ObserveO
   const outOfService = new Set(nodeObjects.filter(isOutOfService).map(({ metadata }) => metadata.name));
   const podObjects = own(pods);
   const claims = own(persistentVolumeClaims);
-  const desired = desiredOf(name, swarm.spec, image);
+  const desired = desiredOf(name, swarm.spec);
   const snapshot: Snapshot = {
     swarm: {
       generation: object.metadata.generation ?? 0,

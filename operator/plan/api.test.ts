@@ -14,11 +14,10 @@ import { solve } from "./placement.ts";
 const parsed = parseValidatorSwarm(readFileSync(join(import.meta.dirname, "../../manifests/quickstart.yaml"), "utf8"));
 if (parsed.kind !== "ok") throw new Error(JSON.stringify(parsed.problems));
 const { spec } = parsed.swarm;
-const desired = desiredOf("quickstart", spec, "bundle-1");
+const desired = desiredOf("quickstart", spec);
 const scene: Scene = { name: "quickstart", specs: [desired], nodes: 1, deletes: false, namespaced: false };
 
-const revision = (change: Partial<ValidatorSwarmSpec>, image = "bundle-1") =>
-  desiredOf("quickstart", { ...spec, ...change }, image).podRevision;
+const revision = (change: Partial<ValidatorSwarmSpec>) => desiredOf("quickstart", { ...spec, ...change }).podRevision;
 
 describe("the quickstart", () => {
   test("is a layout of four seats that survives the loss of any region", () => {
@@ -41,10 +40,6 @@ describe("a pod is replaced", () => {
     ["resources", { resources: { requests: { cpu: "2" }, limits: {} } }],
   ] as const)("for %s", (_, change) => {
     expect(revision(change)).not.toBe(desired.podRevision);
-  });
-
-  test("when the operator brings another image and the spec names none", () => {
-    expect(revision({}, "bundle-2")).not.toBe(revision({}));
   });
 
   test.each([

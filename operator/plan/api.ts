@@ -10,8 +10,8 @@ import type { Memory, Permit, Snapshot } from "./snapshot.ts";
 import type { SwarmStatus } from "./status.ts";
 import { timeText } from "./time.ts";
 
-/** Everything of a spec the planner needs. `image`: what an absent `spec.image` stands for. */
-export function desiredOf(name: string, spec: ValidatorSwarmSpec, image: string): Desired {
+/** Everything of a spec the planner needs. */
+export function desiredOf(name: string, spec: ValidatorSwarmSpec): Desired {
   const governed = parameterTable.filter(({ scope }) => scope === "governed").map((row) => row.name);
   const required = spec.consensus.coverage.requiredRegions;
   const regions = [
@@ -26,7 +26,7 @@ export function desiredOf(name: string, spec: ValidatorSwarmSpec, image: string)
     members: spec.members,
     parameters: Object.fromEntries(governed.map((parameter) => [parameter, spec.consensus[parameter]])),
     requiredRegions: required ?? Object.fromEntries(regions.map((region) => [region, 1])),
-    podRevision: revisionOf(spec, image),
+    podRevision: revisionOf(spec),
     allowSettlementPause: spec.disruption.allowSettlementPause,
     retainPolicy: spec.storage.retainPolicy,
     paused: spec.paused,
@@ -37,10 +37,11 @@ export function desiredOf(name: string, spec: ValidatorSwarmSpec, image: string)
 
 /**
  * Digest of everything the API's parameter table calls `rolling`: it changes when, and only when, running pods have to be
- * replaced. A canary's overrides are its own seats' alone.
+ * replaced. A canary's overrides are its own seats' alone. An image that the spec does not name is none of it: an
+ * operator that is upgraded brings another, and restarts nobody.
  */
-function revisionOf(spec: ValidatorSwarmSpec, image: string): string {
-  const { canary: _, ...all } = { ...spec, image: spec.image ?? image };
+function revisionOf(spec: ValidatorSwarmSpec): string {
+  const { canary: _, ...all } = spec;
   return bytesToHex(sha256(utf8ToBytes(canonical(rolling(all, ""))))).slice(0, 16);
 }
 

@@ -16,6 +16,6 @@ const inEveryPod = parameterClasses.filter(
 );
 test.each(inEveryPod.map(({ field }) => field))("%s: another value is another revision", (field) => {
   const now = edited(spec, { [field]: [{ name: "another value" }] }) as ValidatorSwarmSpec;
-  const revision = (of: ValidatorSwarmSpec) => desiredOf("quickstart", of, "release").podRevision;
+  const revision = (of: ValidatorSwarmSpec) => desiredOf("quickstart", of).podRevision;
   expect(revision(now)).not.toBe(revision(spec));
 });

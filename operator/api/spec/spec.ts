@@ -14,7 +14,8 @@ import { checkpoints, restoreFrom, storage } from "./storage.ts";
 /** The schema of the spec; rules that look at more than one field are in `rules.ts`. */
 export const spec = z.strictObject({
   image: image().optional().meta({
-    description: "Image of validators and gateways; on one machine the digest of a bundle. Absent: the operator's own.",
+    description:
+      "Image of validators and gateways; on one machine the digest of a bundle. Absent: the operator's own in pods made from then on; an upgrade of the operator replaces no validator.",
   }),
   protocolVersion: z
     .int()

@@ -1,10 +1,9 @@
 /** This project as the benchmark runs it: a fresh chain of four validator processes. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { currencyOf } from "../gateway/iso20022/currencies.ts";
 import type { ValidatorSwarm } from "../operator/api/validator-swarm.ts";
 import { type Fleet, startFleet } from "../operator/embedded/fleet.ts";
-import { volumeOf } from "../operator/embedded/volumes.ts";
 import { letters } from "./figures/figure.ts";
 import type { LoadTarget } from "./load/protocol.ts";
 import { benchmarkSwarm } from "./manifest.ts";
@@ -31,27 +30,25 @@ export async function startBenchFleet(
 ): Promise<BenchFleet> {
   const { directory, portBase, signal, swarm = benchmarkSwarm("bench") } = options;
   const own = mkdtempSync(join(directory, "chain-"));
-  const started = await startFleet(swarm, { portBase, directory: own, progress: () => {}, signal });
+  const started = await startFleet(swarm, { portBase, directory: own, direct: true, signal });
   if (started.kind === "failed") throw new Error(`${started.reason} Logs: ${started.logs}`);
   const { fleet } = started;
+  const { seats, layout, links } = fleet.view;
+  let release = () => {};
   return {
     fleet,
     target: await targetOf(fleet),
-    pids: () =>
-      fleet.seats.map(({ identity }) => {
-        const state = fleet.runtime.observe(identity);
-        return state?.kind === "running" ? state.pid : undefined;
-      }),
-    volumes: fleet.seats.map(({ identity }) => volumeOf(fleet.layout, identity)),
+    pids: () => seats.map(({ identity }) => fleet.pidOf(identity)),
+    volumes: seats.map(({ identity }) => join(layout.volumes, identity)),
     async killLeader() {
-      const status = await fleet.links[0]?.admin.getStatus({});
-      const leader = fleet.seats.find(({ name }) => name === status?.leader);
+      const status = await links[0]?.admin.getStatus({});
+      const leader = seats.find(({ name }) => name === status?.leader);
       if (leader === undefined) throw new Error("nobody leads");
-      fleet.runtime.signal(leader.identity, "SIGKILL");
-      await fleet.runtime.remove(leader.identity);
+      release = fleet.hold([leader.identity]);
       return leader.name;
     },
     async close() {
+      release();
       await fleet.close();
       rmSync(own, { recursive: true, force: true });
     },
@@ -59,18 +56,19 @@ export async function startBenchFleet(
 }
 
 async function targetOf(fleet: Fleet): Promise<LoadTarget> {
-  const [first] = fleet.links;
+  const { links, endpoints } = fleet.view;
+  const [first] = links;
   if (first === undefined) throw new Error("a fleet without validators");
-  const directory = await first.settlement.getDirectory({});
+  const [directory, seeds] = await Promise.all([first.settlement.getDirectory({}), fleet.seeds()]);
   return {
     system: "validator-swarm",
-    urls: fleet.endpoints.seats.map(({ rpc }) => rpc),
+    urls: endpoints.seats.map(({ rpc }) => rpc),
     chainId: Buffer.from(directory.chainId).toString("hex"),
     expiry: Date.now() + Number(directory.expiryWindow) / 2,
     settledBy: Number(directory.faultPower) + 1,
     institutions: directory.institutions.map(({ index, bic }) => ({
       index,
-      seed: readFileSync(join(fleet.layout.institutions, `${bic}.hex`), "utf8").trim(),
+      seed: seeds.get(bic) ?? "",
     })),
     accounts: directory.accounts.map(({ index, institution, currency }) => ({
       index,

@@ -1,9 +1,9 @@
 /** `swarm scale NAME --replicas N` */
 import { checkValidatorSwarm } from "../operator/api/validator-swarm.ts";
+import { fieldManager } from "../operator/apply-manifest.ts";
 import { validatorSwarms } from "../operator/kube/kinds.ts";
 import { isRecord, numberAt, pathOf, type StoredObject } from "../operator/kube/objects.ts";
 import { bold, dim, green } from "../operator/terminal.ts";
-import { fieldManager } from "../operator/apply-manifest.ts";
 import { getObject, noSignal, requestMs } from "./ask.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
 import { failureOf } from "./failures.ts";

@@ -5,6 +5,7 @@ import type {
   ConsoleFigures,
   ConsolePayment,
   ConsoleSeat,
+  ConsoleSnapshot,
   ConsoleSource,
   ConsoleSwarm,
 } from "../console/source.ts";
@@ -30,7 +31,6 @@ export function consoleSource(fleet: SwarmView, live: Live): ClosableSource {
   const figures: ConsoleFigures[] = [];
   const payments: ConsolePayment[] = [];
   const changed = new Set<string>();
-  const swarm = describeSwarm(fleet, live);
 
   const tell = (event: ConsoleEvent) => {
     for (const listener of listeners) listener(event);
@@ -51,6 +51,7 @@ export function consoleSource(fleet: SwarmView, live: Live): ClosableSource {
   const stops = [
     fleet.state.watch((event) => {
       if (event.kind === "seat") changed.add(event.view.seat.name);
+      else if (event.kind === "seats") tell({ kind: "snapshot", snapshot: snapshot() });
     }),
     live.onFinal(addBlock),
     live.onSettled((block, link) => {
@@ -87,14 +88,18 @@ export function consoleSource(fleet: SwarmView, live: Live): ClosableSource {
   }, figuresEveryMs);
   timer.unref();
 
-  return {
-    snapshot: () => ({
-      swarm,
-      seats: fleet.state.seats().map((view) => describeSeat(view)),
+  function snapshot(): ConsoleSnapshot {
+    return {
+      swarm: describeSwarm(fleet, live),
+      seats: fleet.state.seats().map(describeSeat),
       blocks,
       figures: figures.length === 0 ? [describeFigures(fleet, live)] : figures,
       payments,
-    }),
+    };
+  }
+
+  return {
+    snapshot,
     watch: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

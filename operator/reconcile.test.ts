@@ -159,6 +159,13 @@ describe("a swarm", () => {
     expect(replicas()).toBe(3);
   });
 
+  test("lets its volumes grow, their keys still recorded", async () => {
+    change({ storage: { size: "30Gi" } });
+    const grown = ({ spec, metadata }: JsonRecord) =>
+      JSON.stringify(spec).includes('"storage":"30Gi"') && JSON.stringify(metadata).includes("/bls-key");
+    await objectsThat(() => list(persistentVolumeClaims).every(grown));
+  });
+
   test("gives a seat whose volume is lost to a new identity, and never uses the old name again", async () => {
     const lost = "quickstart-eu-west-0-g1";
     const resource = "/v1/persistentvolumeclaims";

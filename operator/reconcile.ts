@@ -9,6 +9,7 @@ import { type Kept, keepGateways } from "./apply/gateways.ts";
 import type { KeyResult, Keys } from "./apply/keys.ts";
 import { createOwnWrites } from "./apply/own-writes.ts";
 import { type Performed, perform } from "./apply/perform.ts";
+import { growVolumes } from "./apply/volumes.ts";
 import { chainIdOf } from "./genesis-document.ts";
 import type { WriteResult } from "./kube/apply.ts";
 import type { Clock } from "./kube/clock.ts";
@@ -76,7 +77,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       const finding = observed.kind === "invalid" ? unacceptable(observed.problems) : recordsDamaged(observed.message);
       return report(finding);
     }
-    const { desired, snapshot, swarm, genesis } = observed;
+    const { desired, snapshot, swarm, genesis, claims } = observed;
     const planned = plan(desired, snapshot, now);
     const signs = planned.actions.some(({ kind }) => kind === "write-genesis" || kind === "submit-governance");
     const found = await operatorKey(key, object, swarm.spec, signs);
@@ -110,7 +111,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       institutionKeys: () => options.keys.institutions(object, keyless(swarm.spec)),
       now: () => clock.wall(),
     };
-    const gateways = genesis && !snapshot.swarm.deleting && !desired.paused ? await keep(swarm.spec) : kept;
+    const kept = genesis && !snapshot.swarm.deleting && !desired.paused ? await keepRest(swarm.spec) : nothing;
     for (const action of planned.actions) {
       if (signal.aborted) return { kind: "retry" };
       const result = await perform(action, context);
@@ -121,21 +122,25 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       }
       tell("Normal", action, action.message);
     }
-    if (gateways.kind === "failed") return failure(gateways);
+    if (kept.kind === "failed") return failure(kept);
     return { kind: "again", afterMs: planned.requeueAfter };
 
-    async function keep(spec: ValidatorSwarmSpec): Promise<Kept> {
+    /** What needs no plan. What stands in its way is an Event, and stops nothing else. */
+    async function keepRest(spec: ValidatorSwarmSpec): Promise<Kept> {
       const voting = status.seats.flatMap(({ name, identity, generation, role }) =>
         role === "validator" && identity !== "" ? [{ name: identity, seat: name, generation }] : [],
       );
       const order = { swarm: object!, spec, validators: voting };
-      const result = await keepGateways({ order, world, key, objects, writer, writes });
-      if (result.kind === "refused") {
-        const reason = "GatewaysRefused";
+      const gateways = await keepGateways({ order, world, key, objects, writer, writes });
+      const volumes = await growVolumes({ claims: claims, size: spec.storage.size, key, writer, writes });
+      const report = (result: Kept, reason: string, action: string) => {
+        if (result.kind !== "refused") return;
         onProblem(key, { reason, message: result.message });
-        events.report(object!, { type: "Warning", reason, action: "KeepGateways", note: result.message });
-      }
-      return result;
+        events.report(object!, { type: "Warning", reason, action, note: result.message });
+      };
+      report(gateways, "GatewaysRefused", "KeepGateways");
+      report(volumes, "VolumesRefused", "GrowVolumes");
+      return gateways.kind === "failed" ? gateways : volumes;
     }
 
     /** For people only: when it fails, the next visit writes it. */
@@ -209,7 +214,7 @@ type StatusWrite =
   | { readonly kind: "done"; readonly object: StoredObject }
   | { readonly kind: "failed"; readonly retryAfterMs: number };
 
-const kept: Kept = { kind: "kept" };
+const nothing: Kept = { kind: "kept" };
 
 const failure = (result: Performed | StatusWrite | Kept): Outcome =>
   result.kind === "failed" && result.retryAfterMs > 0

@@ -22,9 +22,9 @@ export const gatewayXml: Figure = {
     if (parsed.kind === "invalid") throw new Error(parsed.problems.map(({ message }) => message).join(" "));
     const bench = await startBenchFleet({ ...context, swarm: parsed.swarm });
     try {
-      const { gateway, swarm } = bench.fleet.endpoints;
-      const state = bench.fleet.runtime.observe(`${swarm}-gateway-0`);
-      if (state?.kind !== "running") throw new Error("the gateway does not run");
+      const { gateway, swarm } = bench.fleet.view.endpoints;
+      const pid = bench.fleet.pidOf(`${swarm}-gateway-0`);
+      if (pid === undefined) throw new Error("the gateway does not run");
       let files = 0;
       let last = "";
       const upload = async (until: number): Promise<number> => {
@@ -43,9 +43,9 @@ export const gatewayXml: Figure = {
         return (await Promise.all(Array.from({ length: uploads }, () => upload(until)))).reduce((sum, n) => sum + n);
       };
       await all(context.warmupMs);
-      const [cpu, began] = [cpuSeconds(state.pid), performance.now()];
+      const [cpu, began] = [cpuSeconds(pid), performance.now()];
       const accepted = await all(context.measureMs);
-      const spent = cpuSeconds(state.pid) - cpu;
+      const spent = cpuSeconds(pid) - cpu;
       const seconds = (performance.now() - began) / 1000;
       const settled = await awaitSettlement(gateway, sender, last, 60_000);
       if (settled.kind === "late") throw new Error("the last file did not settle");

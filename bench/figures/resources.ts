@@ -68,7 +68,7 @@ const pidsOf = (fleet: BenchFleet) => fleet.pids().filter((pid) => pid !== undef
 async function usage(fleet: BenchFleet): Promise<readonly Usage[]> {
   const pids = pidsOf(fleet);
   return Promise.all(
-    fleet.fleet.endpoints.seats.map(async ({ metrics }, at) => {
+    fleet.fleet.view.endpoints.seats.map(async ({ metrics }, at) => {
       const pid = pids[at];
       if (pid === undefined) throw new Error("a validator is down");
       const volume = fleet.volumes[at] ?? "";

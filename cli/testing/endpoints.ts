@@ -14,7 +14,7 @@ export function writeTestEndpoints(
   metrics: Readonly<Record<string, string>> = { [`${swarm}-eu-0-g1`]: nowhere },
 ): void {
   mkdirSync(join(directory, swarm), { recursive: true });
-  takeLock(join(directory, swarm, "lock.json"));
+  takeLock(join(directory, "lock"));
   writeEndpoints(join(directory, swarm, "endpoints.json"), {
     swarm,
     chainId: "ab".repeat(32),

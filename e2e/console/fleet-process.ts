@@ -38,7 +38,7 @@ export async function startFleetProcess(directory: string, portBase: number): Pr
   const line = (pattern: RegExp) => waitForLine(pattern, lines, waiting, ended);
   const [, url] = await line(/the page is at (http:\S+)/);
   if (url === undefined) throw new Error("no address");
-  return { url, line, processes: () => readPids(join(directory, "quickstart", "run")), stop: () => stop(child, ended) };
+  return { url, line, processes: () => readPids(join(directory, "run")), stop: () => stop(child, ended) };
 }
 
 async function waitForLine(

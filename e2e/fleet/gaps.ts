@@ -8,8 +8,8 @@ export interface Gaps {
   stop(): void;
 }
 
-/** Follows the highest heights that any of these seats reports. */
-export function watchGaps(fleet: Fleet, seats: readonly string[]): Gaps {
+/** Follows the highest heights that any of these seats reports; absent: any seat. */
+export function watchGaps(fleet: Fleet, seats?: readonly string[]): Gaps {
   const start = performance.now();
   const grown = { commit: { height: 0, at: start, longest: 0 }, settlement: { height: 0, at: start, longest: 0 } };
   const grow = (which: { height: number; at: number; longest: number }, height: number) => {
@@ -19,8 +19,13 @@ export function watchGaps(fleet: Fleet, seats: readonly string[]): Gaps {
     which.height = height;
     which.at = now;
   };
-  const stop = fleet.state.watch((event) => {
-    if (event.kind !== "seat" || !event.view.reachable || !event.view.status || !seats.includes(event.view.seat.name))
+  const stop = fleet.view.state.watch((event) => {
+    if (
+      event.kind !== "seat" ||
+      !event.view.reachable ||
+      !event.view.status ||
+      (seats && !seats.includes(event.view.seat.name))
+    )
       return;
     grow(grown.commit, event.view.status.finalizedHeight);
     grow(grown.settlement, event.view.status.settledHeight);

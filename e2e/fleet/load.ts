@@ -1,7 +1,5 @@
 /** A steady load of payments on a fleet: every acknowledged message is remembered until it is seen settled. */
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConnectError } from "@connectrpc/connect";
 import type { Fleet } from "../../operator/embedded/fleet.ts";
@@ -34,7 +32,7 @@ export async function startLoad(fleet: Fleet, everyMs: number): Promise<Load> {
   const { institutions, accounts, chainId, expiryWindow } = await directory(fleet);
   const payer = institutions[0];
   if (!payer) throw new Error("the chain has no institution");
-  const seed = readFileSync(join(fleet.layout.institutions, `${payer.bic}.hex`), "utf8").trim();
+  const seed = (await fleet.seeds()).get(payer.bic) ?? "";
   const signer = ed25519Signer(Buffer.from(seed, "hex"));
   const inEur = accounts.filter((account) => account.currency === "EUR");
   const debtor = inEur.find((account) => account.institution === payer.index);
@@ -76,7 +74,8 @@ export async function startLoad(fleet: Fleet, everyMs: number): Promise<Load> {
   async function submit(n: number): Promise<void> {
     const { key, bytes } = message(n);
     for (let attempt = n; ; attempt++) {
-      const link = fleet.links[attempt % fleet.links.length];
+      const { links } = fleet.view;
+      const link = links[attempt % links.length];
       try {
         const answer = await link?.settlement.submit({ message: bytes }, { timeoutMs: 5_000 });
         if (answer?.outcome === Outcome.REFUSED) throw new Error(`refused: ${answer.reason}`);
@@ -85,7 +84,7 @@ export async function startLoad(fleet: Fleet, everyMs: number): Promise<Load> {
       } catch (error) {
         // A validator that is down or full: the same bytes to the next one. Not acknowledged is not promised.
         if (!(error instanceof ConnectError)) throw error;
-        if (stopped && attempt > n + 3 * fleet.links.length) return;
+        if (stopped && attempt > n + 3 * links.length) return;
         await delay(20);
       }
     }
@@ -110,13 +109,16 @@ export async function startLoad(fleet: Fleet, everyMs: number): Promise<Load> {
 }
 
 async function directory(fleet: Fleet) {
-  const [first] = fleet.links;
+  const [first] = fleet.view.links;
   if (!first) throw new Error("a fleet without validators");
   return first.settlement.getDirectory({});
 }
 
 /** The acknowledged messages among `keys` that one validator does not have settled. */
-export async function unsettled(link: Fleet["links"][number], keys: readonly Uint8Array[]): Promise<Uint8Array[]> {
+export async function unsettled(
+  link: Fleet["view"]["links"][number],
+  keys: readonly Uint8Array[],
+): Promise<Uint8Array[]> {
   const missing: Uint8Array[] = [];
   for (const messageKey of keys) {
     const { state } = await link.settlement.getMessage({ institution: 0, messageKey });

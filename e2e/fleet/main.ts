@@ -1,11 +1,13 @@
 /**
- * `npm run e2e:fleet`: real processes under load, killed with SIGKILL: one, two of four, all four. About 3 minutes.
- * Ends with `N passed, N failed`.
+ * `npm run e2e:fleet`: real processes under load, killed with SIGKILL: one, two of four, all four; and seats added and
+ * taken away. About 4 minutes. Ends with `N passed, N failed`.
  */
+import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import { parseValidatorSwarm } from "../../operator/api/validator-swarm.ts";
 import { type Fleet, startFleet } from "../../operator/embedded/fleet.ts";
 import { watchGaps } from "./gaps.ts";
@@ -17,6 +19,7 @@ const loadEveryMs = 20;
 const commitBound = 2_000;
 const settlementBound = 10_000;
 const returnBound = 60_000;
+const scaleBound = 120_000;
 /** Acknowledged means held by F + 1: what queued while there was no quorum takes a few blocks to settle. */
 const drainBound = 30_000;
 const root = join(import.meta.dirname, "../..");
@@ -46,12 +49,20 @@ async function reached(fleet: Fleet, what: string, holds: () => boolean, ms: num
   const gaveUp = new Promise<never>((_, reject) =>
     late.addEventListener("abort", () => reject(new Error(`not in ${ms} ms: ${what}. ${describe(fleet)}`))),
   );
-  await Promise.race([fleet.state.until(holds), gaveUp]);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const look = () => {
+    if (holds()) resolve();
+  };
+  const stops = [fleet.watch(look), fleet.view.state.watch(look)];
+  look();
+  await Promise.race([promise, gaveUp]).finally(() => {
+    for (const stop of stops) stop();
+  });
   return Math.round(performance.now() - started);
 }
 
 function describe(fleet: Fleet): string {
-  return fleet.state
+  return fleet.view.state
     .seats()
     .map(
       ({ seat, status, reachable, trouble }) =>
@@ -60,18 +71,19 @@ function describe(fleet: Fleet): string {
     .join("; ");
 }
 
-const statusOf = (fleet: Fleet, seat: string) => fleet.state.seats().find((view) => view.seat.name === seat);
+const statusOf = (fleet: Fleet, seat: string) => fleet.view.state.seats().find((view) => view.seat.name === seat);
 const allReady = (fleet: Fleet) => () =>
-  fleet.state
+  fleet.view.state
     .seats()
     .every(({ reachable, status }) => reachable && status?.notReady === "" && status.degradedRegions.length === 0);
-const highest = (fleet: Fleet) => Math.max(...fleet.state.seats().map(({ status }) => status?.finalizedHeight ?? 0));
+const highest = (fleet: Fleet) =>
+  Math.max(...fleet.view.state.seats().map(({ status }) => status?.finalizedHeight ?? 0));
 
 /** All four ready, every region required again, everything acknowledged settled everywhere, one root. */
 async function whole(fleet: Fleet, load: Load): Promise<string> {
   const ms = await reached(fleet, "every validator ready and every region required", allReady(fleet), returnBound);
   await load.stop();
-  for (const [index, link] of fleet.links.entries()) {
+  for (const [index, link] of fleet.view.links.entries()) {
     let missing = await unsettled(link, [...load.acknowledged.values()]);
     const until = performance.now() + drainBound;
     while (missing.length > 0) {
@@ -79,43 +91,28 @@ async function whole(fleet: Fleet, load: Load): Promise<string> {
         performance.now() < until,
         `${missing.length} of ${load.acknowledged.size} acknowledged messages not settled`,
       );
-      const height = fleet.state.seats()[index]?.status?.settledHeight ?? 0;
+      const height = fleet.view.state.seats()[index]?.status?.settledHeight ?? 0;
       await reached(
         fleet,
         "one more block settled",
-        () => (fleet.state.seats()[index]?.status?.settledHeight ?? 0) > height,
+        () => (fleet.view.state.seats()[index]?.status?.settledHeight ?? 0) > height,
         returnBound,
       );
       missing = await unsettled(link, missing);
     }
   }
-  must(fleet.state.divergedAt() === undefined, `state roots differ at height ${fleet.state.divergedAt()}`);
-  return `back and required again after ${ms} ms; ${load.acknowledged.size} acknowledged messages settled on all four; one root`;
-}
-
-/** Ends the process for good until `revive`: the runtime would start it again at once. */
-async function fell(fleet: Fleet, identity: string): Promise<void> {
-  fleet.runtime.signal(identity, "SIGKILL");
-  await fleet.runtime.remove(identity, 0);
-}
-
-function revive(fleet: Fleet, identity: string): void {
-  fleet.runtime.create({
-    name: identity,
-    program: join(root, "validator/main.ts"),
-    args: ["--config", join(fleet.layout.config, `${identity}.json`)],
-    logFile: join(fleet.layout.logs, `${identity}.log`),
-  });
+  must(fleet.view.state.divergedAt() === undefined, `state roots differ at height ${fleet.view.state.divergedAt()}`);
+  return `back and required again after ${ms} ms; ${load.acknowledged.size} acknowledged messages settled on every one; one root`;
 }
 
 async function killOne(fleet: Fleet, index: number): Promise<string> {
-  const victim = fleet.seats[index];
+  const victim = fleet.view.seats[index];
   if (!victim) throw new Error(`no seat ${index}`);
-  const others = fleet.seats.filter((seat) => seat !== victim).map((seat) => seat.name);
+  const others = fleet.view.seats.filter((seat) => seat !== victim).map((seat) => seat.name);
   const load = await startLoad(fleet, loadEveryMs);
   await delay(2_000);
   const gaps = watchGaps(fleet, others);
-  await fell(fleet, victim.identity);
+  const revive = fleet.hold([victim.identity]);
   const degraded = await reached(
     fleet,
     `${victim.region} degraded`,
@@ -127,23 +124,23 @@ async function killOne(fleet: Fleet, index: number): Promise<string> {
   gaps.stop();
   must(commit <= commitBound, `commit gap ${commit} ms, bound ${commitBound}`);
   must(settlement <= settlementBound, `settlement gap ${settlement} ms, bound ${settlementBound}`);
-  revive(fleet, victim.identity);
+  revive();
   const back = await whole(fleet, load);
   return `commit gap ${commit} ms, settlement gap ${settlement} ms (degraded after ${degraded} ms); ${back}`;
 }
 
 async function killTwo(fleet: Fleet): Promise<string> {
-  const victims = fleet.seats.slice(1, 3);
-  const alive = fleet.seats.filter((seat) => !victims.includes(seat)).map((seat) => seat.name);
+  const victims = fleet.view.seats.slice(1, 3);
+  const alive = fleet.view.seats.filter((seat) => !victims.includes(seat)).map((seat) => seat.name);
   const load = await startLoad(fleet, loadEveryMs);
   await delay(1_000);
-  await Promise.all(victims.map((seat) => fell(fleet, seat.identity)));
+  const revive = fleet.hold(victims.map(({ identity }) => identity));
   await delay(1_000);
   const stuck = alive.map((seat) => statusOf(fleet, seat)?.status?.finalizedHeight);
   await delay(3_000);
   const later = alive.map((seat) => statusOf(fleet, seat)?.status?.finalizedHeight);
   must(JSON.stringify(stuck) === JSON.stringify(later), `commits went on without a quorum: ${stuck} to ${later}`);
-  for (const seat of victims) revive(fleet, seat.identity);
+  revive();
   return whole(fleet, load);
 }
 
@@ -151,9 +148,57 @@ async function killAll(fleet: Fleet): Promise<string> {
   const load = await startLoad(fleet, loadEveryMs);
   await delay(1_000);
   const before = highest(fleet);
-  for (const seat of fleet.seats) fleet.runtime.signal(seat.identity, "SIGKILL");
+  fleet.hold(fleet.view.seats.map(({ identity }) => identity))();
   const ms = await reached(fleet, "commits after the restart", () => highest(fleet) > before + 1, returnBound);
   return `commits again after ${ms} ms; ${await whole(fleet, load)}`;
+}
+
+/** As the status says: the spec is met, every seat votes, nothing is under way. */
+function isSettled(fleet: Fleet, replicas: number): boolean {
+  const status = fleet.status();
+  const is = (type: string, value: string) =>
+    status?.conditions.some((condition) => condition.type === type && condition.status === value) === true;
+  return is("Ready", "True") && is("Progressing", "False") && status?.seats.length === replicas;
+}
+
+/** Power in force, and the epoch, as `swarm status` shows them. */
+async function shown(
+  fleet: Fleet,
+): Promise<{ readonly epoch: number; readonly power: { readonly total: number; readonly available: number } }> {
+  const args = [join(root, "cli/main.ts"), "status", "--output", "json", "--kubeconfig", fleet.world.kubeconfig];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  const [swarm] = JSON.parse(stdout).swarms;
+  return { epoch: swarm.epoch, power: swarm.power };
+}
+
+async function scale(fleet: Fleet): Promise<string> {
+  await reached(fleet, "four seats vote", () => isSettled(fleet, 4), returnBound);
+  const before = await shown(fleet);
+  const load = await startLoad(fleet, loadEveryMs);
+  await delay(2_000);
+  const gaps = watchGaps(fleet);
+  const figures: string[] = [];
+  for (const replicas of [7, 4]) {
+    const args = [
+      join(root, "cli/main.ts"),
+      "scale",
+      "quickstart",
+      "--replicas",
+      String(replicas),
+      "--kubeconfig",
+      fleet.world.kubeconfig,
+    ];
+    await promisify(execFile)(process.execPath, args);
+    const ms = await reached(fleet, `${replicas} seats vote`, () => isSettled(fleet, replicas), scaleBound);
+    const { epoch, power } = await shown(fleet);
+    must(power.total === 48 && power.available === 48, `power ${power.available} of ${power.total} after scaling`);
+    figures.push(`${replicas} seats after ${ms} ms in epoch ${epoch}`);
+  }
+  const [commit, settlement] = [gaps.commit(), gaps.settlement()];
+  gaps.stop();
+  must(commit <= commitBound, `commit gap ${commit} ms, bound ${commitBound}`);
+  must((await shown(fleet)).epoch > before.epoch, "the set did not change");
+  return `${figures.join(", ")}; commit gap ${commit} ms, settlement gap ${settlement} ms; ${await whole(fleet, load)}`;
 }
 
 const directory = mkdtempSync(join(tmpdir(), "swarm-fleet-"));
@@ -162,7 +207,6 @@ if (manifest.kind !== "ok") throw new Error("manifests/quickstart.yaml is not va
 const started = await startFleet(manifest.swarm, {
   portBase,
   directory,
-  progress: () => {},
   signal: new AbortController().signal,
 });
 if (started.kind === "failed") {
@@ -170,11 +214,12 @@ if (started.kind === "failed") {
   failed++;
 } else {
   const { fleet } = started;
-  for (const [index, seat] of fleet.seats.entries()) {
+  for (const [index, seat] of fleet.view.seats.entries()) {
     await scenario(`kill -9 of ${seat.name} under load`, () => killOne(fleet, index));
   }
   await scenario("kill -9 of two of four: no commit, then on", () => killTwo(fleet));
   await scenario("kill -9 of all four at once", () => killAll(fleet));
+  await scenario("four seats become seven and four again, under load", () => scale(fleet));
   await fleet.close();
 }
 if (failed === 0) rmSync(directory, { recursive: true, force: true });

@@ -11,7 +11,7 @@ import { type ApiClient, createApiClient } from "../../operator/kube/api-client.
 import { systemClock } from "../../operator/kube/clock.ts";
 import { persistentVolumeClaims, pods, validatorSwarms } from "../../operator/kube/kinds.ts";
 import { type ListWatch, startListWatch } from "../../operator/kube/list-watch.ts";
-import { type Kind, type KubeObject, pathOf, readObject, type StoredObject } from "../../operator/kube/objects.ts";
+import { type Kind, type KubeObject, pathOf, type StoredObject } from "../../operator/kube/objects.ts";
 
 export const swarm = "quickstart";
 export const namespace = "default";
@@ -250,6 +250,3 @@ export function isSettled({ swarm: object, pods: all, volumes }: Seen): boolean 
     [status.seats, validators, volumes].every(({ length }) => length === replicas)
   );
 }
-
-/** An object that somebody else made, checked. */
-export const named = (kind: Kind, value: unknown) => readObject(kind, value);

@@ -113,13 +113,14 @@ await scenario("a volume vanishes under its process", async () => {
   must(running !== undefined, "nothing runs");
   const [identity = ""] = identities(running!.now());
   const seat = identity.replace(/-g\d+$/, "");
-  const { at } = (loseVolume(running!, identity), lost.get(identity)!);
+  loseVolume(running!, identity);
+  const { at, peerKey } = lost.get(identity)!;
   const ms = await running!.until(
     "another identity holds the seat",
     settleBound,
     (seen) => isSettled(seen) && identities(seen).includes(`${seat}-g2`),
   );
-  const last = lastVotes(machine.logs(), lost.get(identity)!.peerKey);
+  const last = lastVotes(machine.logs(), peerKey);
   must(last.length >= 2, "no peer has logged a vote of it");
   const silent = Math.max(...last.map(({ time }) => time)) - at;
   must(silent <= silenceBound, `its last vote came ${silent} ms after its volume was gone`);

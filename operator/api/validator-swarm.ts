@@ -11,7 +11,7 @@ import { changeRules, objectRules, plannerRules, specRules } from "./rules/swarm
 import { spec, type ValidatorSwarmSpec } from "./spec/spec.ts";
 import type { ValidatorSwarmStatus } from "./status.ts";
 
-export { faultBudget, seatsOf } from "./rules/power.ts";
+export { faultBudget } from "./rules/power.ts";
 export type { ValidatorSwarmSpec } from "./spec/spec.ts";
 export type { ValidatorSwarmStatus } from "./status.ts";
 

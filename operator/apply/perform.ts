@@ -180,7 +180,12 @@ export async function perform(action: Action, context: PerformContext): Promise<
 
     case "take-permit": {
       const held = { ...action.claim, takenAt: context.now(), submittedAt: undefined };
-      return write(configMaps, writer.apply(configMaps, permitObject(swarm, action.version, held)));
+      // An apply cannot ask that there be none yet: a free one is made first, by whoever comes first. Its data is left to applies.
+      const { data: _, ...bare } = permitObject(swarm, "", undefined);
+      const free = action.version === "" ? await writer.create(configMaps, bare) : undefined;
+      if (free && free.kind !== "applied" && free.kind !== "unchanged") return failed(free);
+      const version = free ? free.object.metadata.resourceVersion : action.version;
+      return write(configMaps, writer.apply(configMaps, permitObject(swarm, version, held)));
     }
     case "clear-permit":
       return write(configMaps, writer.apply(configMaps, permitObject(swarm, action.version, undefined)));

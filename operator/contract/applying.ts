@@ -76,7 +76,7 @@ export function applying(session: () => Session): void {
     const uid = "00000000-0000-4000-8000-000000000000";
     const foreign = failureOf(await apply(configMaps, name, { data: { a: "3" } }, { metadata: { uid } }));
     expect(foreign.status).toBe(422);
-    // A server that looks twice says it twice.
+    // A real server says it twice of built-in kinds.
     expect(new Set(foreign.causes.map(({ field }) => field))).toEqual(new Set(["metadata.uid"]));
     expect(classify(foreign)).toMatchObject({ kind: "conflict", conflict: { kind: "precondition" } });
     const absent = await apply(configMaps, called("absent"), { data: {} }, { metadata: { uid } });

@@ -38,6 +38,7 @@ export async function awaitReady(
     fail(`Nothing has moved for ${patienceMs / 1_000} s. ${why[0] ?? "The gateway does not answer."}`);
   }, patienceMs);
 
+  let goesOn: boolean | undefined;
   let misplaced: NodeJS.Timeout | undefined;
   const look = () => {
     const now = status();
@@ -48,13 +49,19 @@ export async function awaitReady(
     const { replicas, regions } = view.swarm.spec;
     const validators = view.seats.filter(({ identity }) => pods().includes(identity)).length;
     if (validators >= replicas) tell("pods", `${validators} validators start in ${regions.length} regions`);
-    if (now.chainId !== "") {
-      tell("genesis", `the chain ${now.chainId.slice(0, 16)}…, of the keys that each made in its own volume`);
-    }
-    if (condition("Ready")?.status !== "True") return;
+    goesOn ??= now.chainId !== "";
+    if (now.chainId !== "")
+      tell(
+        "genesis",
+        goesOn
+          ? `the chain ${now.chainId.slice(0, 16)}… goes on`
+          : `genesis of the keys that each made in its own volume: ${now.chainId.slice(0, 16)}…`,
+      );
+    // Conditions may still be those that an earlier operator wrote.
+    const answer = view.state.seats().every((seat) => seat.reachable && seat.status?.notReady === "");
+    if (!answer || condition("Ready")?.status !== "True") return;
     tell("quorum", `a quorum formed: every validator is ready, in epoch ${now.epoch}`);
-    const ready = view.state.seats().every((seat) => seat.reachable && seat.status?.notReady === "");
-    if (!ready || !gatewayReady()) return;
+    if (!gatewayReady()) return;
     if (view.swarm.spec.gateway.replicas > 0)
       tell("gateway", `the gateway takes ISO 20022 files at ${view.endpoints.gateway}/iso20022`);
     resolve({ kind: "ready" });

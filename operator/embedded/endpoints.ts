@@ -1,10 +1,9 @@
 /** Where the services of a running swarm are: written by the operator, read by `swarm` and other tools of this machine. */
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { z } from "zod";
 import { readIdentity } from "./leftovers.ts";
 import { isAlive } from "./process-identity.ts";
-import { swarmDirectory, swarmLayout } from "./volumes.ts";
+import { lockOf, swarmDirectory, swarmLayout } from "./volumes.ts";
 
 const url = z.url({ protocol: /^https?$/ });
 const schema = z.strictObject({
@@ -48,8 +47,9 @@ export type FoundEndpoints =
 
 /** The running swarm of that name; without a name the only one there is. */
 export function findEndpoints(swarm: string | undefined, directory = swarmDirectory()): FoundEndpoints {
-  const running = (swarm === undefined ? listSwarms(directory) : [swarm])
-    .filter((name) => [swarmLayout(name, directory).lock, join(directory, "lock")].some(isRunning))
+  // An operator that was killed leaves its files; its lock names who it was.
+  const names = isRunning(lockOf(directory)) ? (swarm === undefined ? listSwarms(directory) : [swarm]) : [];
+  const running = names
     .map((name) => ({ name, text: readText(swarmLayout(name, directory).endpoints) }))
     .filter(({ text }) => text !== undefined);
   const [first, ...others] = running;
@@ -69,7 +69,6 @@ export function findEndpoints(swarm: string | undefined, directory = swarmDirect
     : { kind: "found", endpoints: parsed };
 }
 
-/** An operator that was killed leaves its files; its lock names who it was. */
 function isRunning(lock: string): boolean {
   const holder = readIdentity(lock);
   return holder !== undefined && isAlive(holder);

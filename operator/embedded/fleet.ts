@@ -1,316 +1,143 @@
-/**
- * A swarm on one machine: pods are child processes, volumes are directories, regions are labels.
- * `startFleet` reads like what happens: lock, processes, identities, genesis, readiness, gateway.
- */
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+/** A swarm on one machine for programs that drive it: measured, disturbed, looked at. `npm start` is for people. */
+import { watch } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { faultBudget, type ValidatorSwarm } from "../api/validator-swarm.ts";
-import { type Endpoints, removeEndpoints, writeEndpoints } from "./endpoints.ts";
-import { createFleetState, type FleetState } from "./fleet-state.ts";
-import { awaitGateway, gatewayConfig } from "./gateway.ts";
-import { assembleGenesis, checkGenesis } from "./genesis.ts";
-import { endLeftovers } from "./leftovers.ts";
-import { takeLock } from "./lock.ts";
-import { logTail } from "./log-tail.ts";
-import { allocatePorts, describeConflicts, findConflicts, type SwarmPorts } from "./ports.ts";
-import { createProcessRuntime, type ProcessRuntime } from "./process-runtime.ts";
-import { planSeats, type Seat } from "./seats.ts";
-import { type Identity, linkValidator, type ValidatorLink } from "./validator-link.ts";
-import { createLayout, type SwarmLayout, swarmLayout, volumeOf } from "./volumes.ts";
+import type { ValidatorSwarm } from "../api/validator-swarm.ts";
+import { applyManifest } from "../apply-manifest.ts";
+import type { ApiClient } from "../kube/api-client.ts";
+import { secrets, validatorSwarms } from "../kube/kinds.ts";
+import { pathOf, textAt } from "../kube/objects.ts";
+import { institutionKeys, operatorKeySecret } from "../objects/names.ts";
+import { awaitReady } from "./bring-up.ts";
+import { kubeletLayout } from "./kubelet/layout.ts";
+import { readIdentity } from "./leftovers.ts";
+import { isAlive } from "./process-identity.ts";
+import { openSwarmView, type SwarmView } from "./swarm-view.ts";
+import { type EmbeddedWorld, openWorld } from "./world.ts";
 
-/** A running swarm. */
 export interface Fleet {
-  readonly swarm: ValidatorSwarm;
-  readonly layout: SwarmLayout;
-  readonly endpoints: Endpoints;
-  readonly seats: readonly Seat[];
-  readonly state: FleetState;
-  /** One per seat, in the order of `seats`. */
-  readonly links: readonly ValidatorLink[];
-  readonly runtime: ProcessRuntime;
-  /** True when this start made the chain, false when it continues one. */
-  readonly newChain: boolean;
-  /** Ends every process and gives the lock back. */
+  readonly world: EmbeddedWorld;
+  readonly view: SwarmView;
+  /** The swarm as its status says, with every condition. */
+  readonly status: ReturnType<typeof openSwarmView>["status"];
+  /** Called after anything changed in the API. */
+  readonly watch: ReturnType<typeof openSwarmView>["watch"];
+  /** Pid of a pod's process; undefined while it has none. */
+  readonly pidOf: (pod: string) => number | undefined;
+  /** Ends these processes without a word, and suspends those that take their place until the result is called. */
+  readonly hold: (pods: readonly string[]) => () => void;
+  /** Changes the spec, as a merge patch. */
+  readonly change: (spec: Readonly<Record<string, unknown>>) => Promise<void>;
+  /** ed25519 seeds of institutions that bring no key, by BIC, hexadecimal; of the operator, "". */
+  readonly seeds: () => Promise<ReadonlyMap<string, string>>;
   readonly close: () => Promise<void>;
 }
 
 export type FleetResult =
   | { readonly kind: "running"; readonly fleet: Fleet }
-  /** A sentence a person can act on, and where the logs are. Nothing is left running. */
+  /** A sentence, and where the logs are. Nothing is left running. */
   | { readonly kind: "failed"; readonly reason: string; readonly logs: string };
 
 export interface FleetOptions {
   readonly portBase: number;
-  /** Where swarms are kept; absent: `SWARM_DIR` or `.swarm`. */
-  readonly directory?: string;
-  /** Hears what happens, a short line each. */
-  readonly progress: (line: string) => void;
-  /** Aborting it while the fleet starts ends everything. */
+  readonly directory: string;
+  /** Members dial each other without links between: what is measured is theirs alone. */
+  readonly direct?: boolean;
   readonly signal: AbortSignal;
 }
 
-/** From the start of the first process to readiness, ms. */
-const startMs = 60_000;
-/**
- * Exit codes after which starting again does not help. Validator: usage, damaged volume, wrong genesis
- * (validator/config.ts). Gateway: wrong configuration (EX_CONFIG).
- */
-const finalExitCodes = { validator: [2, 3, 5], gateway: [78] };
-/** A process that ends this often before it is ready will not get better. */
-const startAttempts = 4;
-/**
- * How validators keep freed memory (docs/running-a-validator.md): batches come and go by the hundred a second. By default
- * what they leave behind in the C library grows to twice what is in use, and V8 reserves 100 MB for what is new.
- */
-const allocation = {
-  MALLOC_ARENA_MAX: "2",
-  MALLOC_MMAP_THRESHOLD_: "131072",
-  MALLOC_TRIM_THRESHOLD_: "131072",
-  NODE_OPTIONS: `${process.env["NODE_OPTIONS"] ?? ""} --max-semi-space-size=16`.trim(),
-};
-const programs = {
-  validator: join(import.meta.dirname, "../../validator/main.ts"),
-  gateway: join(import.meta.dirname, "../../gateway/main.ts"),
-};
+const deadlineMs = 10_000;
 
-/** Starts every process of the swarm and waits until it takes payments. */
+/** Resolves when every seat votes and the gateway, if there is one, takes files. */
 export async function startFleet(swarm: ValidatorSwarm, options: FleetOptions): Promise<FleetResult> {
-  const name = swarm.metadata.name;
-  const layout = swarmLayout(name, options.directory);
-  createLayout(layout);
-  const failed = (reason: string): FleetResult => ({ kind: "failed", reason, logs: layout.logs });
-
-  const lock = takeLock(layout.lock);
-  if (lock.kind === "held")
-    return failed(`The swarm ${name} runs already (process ${lock.pid}). Stop it, or give this one another name.`);
-  const leftovers = await endLeftovers(layout.run);
-  if (leftovers.length > 0) options.progress(`ended what an earlier start left: ${leftovers.join(", ")}`);
-
-  const seats = planSeats(swarm);
-  const ports = allocatePorts(seats, options.portBase, swarm.spec.gateway.port);
-  const conflicts = await findConflicts(ports);
-  if (conflicts.length > 0) {
-    lock.release();
-    return failed(describeConflicts(conflicts, options.portBase));
-  }
-
-  const runtime = createProcessRuntime(layout.run);
-  const state = createFleetState(seats);
-  runtime.watch(state.processChanged);
-  const boot = createBoot(swarm, seats, ports, layout, runtime, state, options);
+  const { portBase, directory, direct = false, signal } = options;
+  const { name } = swarm.metadata;
+  const problems: string[] = [];
+  const opened = await openWorld({ directory, portBase, direct, onProblem: (message) => problems.push(message) });
+  if (opened.kind === "failed") return { kind: "failed", reason: opened.reason, logs: directory };
+  const { world } = opened;
+  const { namespace } = world;
+  const api = world.api("fleet");
+  const seen = openSwarmView({ api, namespace, swarm, directory, console: "http://127.0.0.1:0" });
   const close = async () => {
-    removeEndpoints(layout.endpoints);
-    await boot.close();
-    await runtime.close();
-    lock.release();
+    await seen.close();
+    await world.close();
   };
-
-  const outcome = await Promise.race([boot.run(), boot.failure]);
-  if (outcome.kind === "failed") {
+  const failed = async (reason: string): Promise<FleetResult> => {
+    const { logs } = seen.view.layout;
     await close();
-    return failed(outcome.reason);
-  }
-  const { endpoints, newChain } = outcome;
+    return { kind: "failed", reason: [reason, ...problems].join(" "), logs };
+  };
+  const { apiVersion, kind, metadata, spec } = swarm;
+  const document = JSON.stringify({ apiVersion, kind, metadata, spec });
+  const applied = await applyManifest(api, namespace, name, document, signal);
+  if (applied.kind === "refused") return failed(applied.problems.join(" "));
+  const ready = await Promise.race([awaitReady(seen, () => {}, signal), world.failed]);
+  if (ready.kind === "failed") return failed(ready.reason);
+
+  const { run } = kubeletLayout(directory);
+  const fileOf = (pod: string) => join(run, `${namespace}.${pod}.pid`);
+  const path = pathOf(validatorSwarms, namespace, name);
   return {
     kind: "running",
-    fleet: { swarm, layout, endpoints, seats, state, links: boot.links, runtime, newChain, close },
-  };
-}
-
-type BootOutcome =
-  | { readonly kind: "ready"; readonly endpoints: Endpoints; readonly newChain: boolean }
-  | { readonly kind: "failed"; readonly reason: string };
-
-interface Boot {
-  readonly links: readonly ValidatorLink[];
-  readonly run: () => Promise<BootOutcome>;
-  /** Resolves when something happens that makes going on pointless. */
-  readonly failure: Promise<BootOutcome>;
-  readonly close: () => Promise<void>;
-}
-
-function createBoot(
-  swarm: ValidatorSwarm,
-  seats: readonly Seat[],
-  ports: SwarmPorts,
-  layout: SwarmLayout,
-  runtime: ProcessRuntime,
-  state: FleetState,
-  { progress, signal }: FleetOptions,
-): Boot {
-  const name = swarm.metadata.name;
-  const gatewayName = `${name}-gateway-0`;
-  const genesis = Promise.withResolvers<Uint8Array>();
-  const failure = Promise.withResolvers<BootOutcome>();
-  const fail = (reason: string) => failure.resolve({ kind: "failed", reason });
-  const identities = new Map<string, Identity>();
-  const known = Promise.withResolvers<void>();
-  const over = new AbortController();
-  const logOf = (process: string) => join(layout.logs, `${process}.log`);
-
-  signal.addEventListener("abort", () => fail("It was stopped while it started."), { once: true });
-  const stopWatching = runtime.watch((process, current) => {
-    if (current.kind === "running") return;
-    if (current.kind === "backing-off" && current.restarts + 1 < startAttempts) return;
-    if (over.signal.aborted) return;
-    fail(`${process} does not start (${describeExit(current.exit)}). Its last words:\n${logTail(logOf(process))}`);
-  });
-
-  for (const seat of seats) {
-    const config = join(layout.config, `${seat.identity}.json`);
-    writeFileSync(config, JSON.stringify(validatorConfig(swarm, seat, seats, ports, layout), undefined, 2));
-    runtime.create({
-      name: seat.identity,
-      program: programs.validator,
-      args: ["--config", config],
-      env: allocation,
-      logFile: logOf(seat.identity),
-      finalExitCodes: finalExitCodes.validator,
-    });
-  }
-
-  const links = seats.map((seat) =>
-    linkValidator(seat.name, `http://127.0.0.1:${portsOf(ports, seat).rpc}`, genesis.promise, {
-      identity: (identity) => {
-        identities.set(seat.name, identity);
-        if (identities.size === seats.length) known.resolve();
+    fleet: {
+      world,
+      view: seen.view,
+      status: seen.status,
+      watch: seen.watch,
+      pidOf: (pod) => {
+        const identity = readIdentity(fileOf(pod));
+        return identity && isAlive(identity) ? identity.pid : undefined;
       },
-      status: (status) => state.reported(seat.name, status),
-      down: (reason) => state.lost(seat.name, reason),
-      refused: (reason) => {
-        state.lost(seat.name, reason);
-        fail(`${seat.identity} refuses the chain: ${reason}. Remove ${layout.root} to start a new one.`);
+      hold: (pods) => holdDown(run, pods.map(fileOf)),
+      async change(patch) {
+        const body = { type: "application/merge-patch+json", value: { spec: patch } } as const;
+        const answer = await api.request({ method: "PATCH", path, body, signal, deadlineMs });
+        if (answer.kind === "failed") throw new Error(answer.failure.message);
       },
-    }),
-  );
-
-  const run = async (): Promise<BootOutcome> => {
-    void delay(startMs, undefined, { signal: over.signal, ref: false }).then(
-      () => fail(`Not ready after ${startMs / 1000} s: ${describeTrouble(state)}.`),
-      () => {},
-    );
-    progress(`${seats.length} validators start in ${swarm.spec.regions.length} regions`);
-    await known.promise;
-    progress("each made its keys in its own volume and proved that it holds them");
-
-    const newChain = !existsSync(layout.genesis);
-    if (newChain) {
-      const assembled = assembleGenesis(swarm, seats, identities, layout);
-      if (assembled.kind === "invalid") return { kind: "failed", reason: assembled.reason };
-      writeFileSync(`${layout.genesis}.new`, assembled.bytes);
-      renameSync(`${layout.genesis}.new`, layout.genesis);
-    }
-    const document = readFileSync(layout.genesis);
-    const checked = checkGenesis(document, seats, identities);
-    if (checked.kind === "invalid")
-      return { kind: "failed", reason: `${checked.reason} Remove ${layout.root} to start a new chain.` };
-    progress(`${newChain ? "genesis from what they reported" : "the chain goes on"}: ${checked.chainId.slice(0, 16)}…`);
-    genesis.resolve(document);
-
-    await state.until(() => state.seats().every(({ reachable, status }) => reachable && status?.notReady === ""));
-    progress("a quorum formed: every validator is ready");
-
-    if (swarm.spec.gateway.replicas > 0) {
-      const config = join(layout.config, `${gatewayName}.json`);
-      writeFileSync(config, JSON.stringify(gatewayConfig(swarm, seats, ports, layout, gatewayName), undefined, 2));
-      volumeOf(layout, gatewayName);
-      runtime.create({
-        name: gatewayName,
-        program: programs.gateway,
-        args: ["--config", config],
-        logFile: logOf(gatewayName),
-        finalExitCodes: finalExitCodes.gateway,
-      });
-      await awaitGateway(ports, over.signal);
-      progress(`the gateway takes ISO 20022 files at http://127.0.0.1:${ports.gateway}/iso20022`);
-    }
-
-    const endpoints = endpointsOf(swarm, seats, ports, layout, checked.chainId);
-    writeEndpoints(layout.endpoints, endpoints);
-    stopWatching();
-    over.abort();
-    return { kind: "ready", endpoints, newChain };
-  };
-
-  return {
-    links,
-    run,
-    failure: failure.promise,
-    close: async () => {
-      over.abort();
-      stopWatching();
-      await Promise.all(links.map((link) => link.close()));
+      async seeds() {
+        const [institutions, own] = await Promise.all(
+          [institutionKeys(name), operatorKeySecret(name)].map((secret) => readSecret(api, namespace, secret)),
+        );
+        const bics = Object.entries(institutions ?? {}).map(
+          ([file, seed]) => [file.replace(/\.hex$/, ""), seed] as const,
+        );
+        return new Map([...bics, ["", own?.["key"] ?? ""]]);
+      },
+      close,
     },
   };
 }
 
-function validatorConfig(
-  swarm: ValidatorSwarm,
-  seat: Seat,
-  seats: readonly Seat[],
-  ports: SwarmPorts,
-  layout: SwarmLayout,
-): object {
-  const { p2p, rpc, metrics } = portsOf(ports, seat);
-  const address = (port: number) => `/ip4/127.0.0.1/tcp/${port}`;
-  return {
-    seat: seat.name,
-    region: seat.region,
-    dataDir: volumeOf(layout, seat.identity),
-    p2p: { listen: [address(p2p)] },
-    peers: seats
-      .filter((other) => other !== seat)
-      .map((other) => ({ seat: other.name, addresses: [address(portsOf(ports, other).p2p)] })),
-    rpc: { host: "127.0.0.1", port: rpc },
-    metrics: { host: "127.0.0.1", port: metrics },
-    parameters: { timeoutPolicy: swarm.spec.consensus.timeoutPolicy },
+function holdDown(run: string, files: readonly string[]): () => void {
+  const alive = (file: string) => {
+    const identity = readIdentity(file);
+    return identity && isAlive(identity) ? identity.pid : undefined;
+  };
+  const killed = new Map(files.map((file) => [file, alive(file)]));
+  for (const pid of killed.values()) if (pid !== undefined) process.kill(pid, "SIGKILL");
+  const suspended = new Set<number>();
+  const watcher = watch(run, () => {
+    for (const [file, dead] of killed) {
+      const pid = alive(file);
+      if (pid === undefined || pid === dead || suspended.has(pid)) continue;
+      suspended.add(pid);
+      process.kill(pid, "SIGSTOP");
+    }
+  });
+  return () => {
+    watcher.close();
+    for (const file of files) {
+      const pid = alive(file);
+      if (pid !== undefined && suspended.has(pid)) process.kill(pid, "SIGCONT");
+    }
   };
 }
 
-function endpointsOf(
-  swarm: ValidatorSwarm,
-  seats: readonly Seat[],
-  ports: SwarmPorts,
-  layout: SwarmLayout,
-  chainId: string,
-): Endpoints {
-  const total = seats.reduce((sum, { power }) => sum + power, 0);
-  const local = (port: number) => `http://127.0.0.1:${port}`;
-  return {
-    swarm: swarm.metadata.name,
-    chainId,
-    pid: process.pid,
-    faultPower: faultBudget(total, swarm.spec.faultModel).F,
-    gateway: local(ports.gateway),
-    console: local(ports.console),
-    genesis: layout.genesis,
-    seats: seats.map((seat) => ({
-      seat: seat.name,
-      identity: seat.identity,
-      region: seat.region,
-      power: seat.power,
-      rpc: local(portsOf(ports, seat).rpc),
-      metrics: local(portsOf(ports, seat).metrics),
-      log: join(layout.logs, `${seat.identity}.log`),
-    })),
-    institutions: swarm.spec.genesis.institutions.map(({ bic, name }) => ({ bic, name })),
-  };
-}
-
-function portsOf(ports: SwarmPorts, seat: Seat) {
-  const found = ports.seats.get(seat.name);
-  if (found === undefined) throw new Error(`no ports for ${seat.name}`);
-  return found;
-}
-
-function describeExit({ code, signal }: { readonly code: number | null; readonly signal: string | null }): string {
-  return signal === null ? `exit code ${code}` : signal;
-}
-
-function describeTrouble(state: FleetState): string {
-  const troubled = state.seats().filter(({ trouble }) => trouble !== "");
-  return troubled.length === 0
-    ? "the gateway does not answer"
-    : troubled.map(({ seat, trouble }) => `${seat.name}: ${trouble}`).join("; ");
+async function readSecret(api: ApiClient, namespace: string, name: string): Promise<Readonly<Record<string, string>>> {
+  const { signal } = new AbortController();
+  const answer = await api.request({ method: "GET", path: pathOf(secrets, namespace, name), signal, deadlineMs });
+  if (answer.kind === "failed") return {};
+  const { data } = answer.body;
+  const keys = typeof data === "object" && data !== null ? Object.keys(data) : [];
+  return Object.fromEntries(keys.map((key) => [key, Buffer.from(textAt(data, key), "base64").toString("utf8").trim()]));
 }

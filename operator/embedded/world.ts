@@ -22,6 +22,7 @@ import { type Kubelet, startKubelet } from "./kubelet/kubelet.ts";
 import { createLinks, type Links } from "./links/links.ts";
 import { takeLock } from "./lock.ts";
 import { describeTaken, openPortBook, type PortBook } from "./port-book.ts";
+import { lockOf } from "./volumes.ts";
 
 export interface EmbeddedWorldOptions {
   /** Where everything is kept: `.swarm`. */
@@ -30,6 +31,8 @@ export interface EmbeddedWorldOptions {
   readonly portBase: number;
   /** Ports with a place of their own, by use (`port-book.ts`). */
   readonly fixedPorts?: Readonly<Record<string, number>>;
+  /** Members dial each other without the links between, which then carry nothing. */
+  readonly direct?: boolean;
   /** Hears what no object tells: a sentence each. */
   readonly onProblem: (message: string) => void;
   readonly onAction?: OperatorOptions["onAction"];
@@ -72,10 +75,10 @@ const programs = {
 };
 
 export async function openWorld(options: EmbeddedWorldOptions): Promise<OpenedWorld> {
-  const { portBase, fixedPorts = {}, onProblem, onAction } = options;
+  const { portBase, fixedPorts = {}, direct = false, onProblem, onAction } = options;
   const directory = resolve(options.directory);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const lock = takeLock(join(directory, "lock"));
+  const lock = takeLock(lockOf(directory));
   if (lock.kind === "held")
     return failed(`Process ${lock.pid} runs the swarms of ${directory} already. Stop it, or set SWARM_DIR.`);
 
@@ -140,7 +143,7 @@ export async function openWorld(options: EmbeddedWorldOptions): Promise<OpenedWo
     identity: `operator-${randomUUID()}`,
     lease: { namespace, name: operatorName, times: lease },
     uniqueId: randomUUID,
-    world: embeddedWorld(addresses),
+    world: embeddedWorld(addresses, direct),
     validators,
     keys: developmentKeys(api, stop.signal),
     ...(onAction ? { onAction } : {}),
@@ -194,7 +197,8 @@ function hooksOf(kubelet: Kubelet): Parameters<ApiServer["setHooks"]>[0] {
 }
 
 /** Everything listens on the loopback address, on ports of its own; members dial their links. */
-function embeddedWorld(addresses: Addresses): World {
+function embeddedWorld(addresses: Addresses, direct: boolean): World {
+  const portOf = (from: string, to: string) => (direct ? addresses.pod(to).p2p : addresses.link(from, to));
   return {
     image: sourcesImage,
     bindAddress: "127.0.0.1",
@@ -205,7 +209,7 @@ function embeddedWorld(addresses: Addresses): World {
       clients: asked ?? addresses.other(gatewayName(swarm), "clients"),
       metrics: addresses.other(gatewayName(swarm), "metrics"),
     }),
-    peerAddress: (from, to) => `/ip4/127.0.0.1/tcp/${addresses.link(from, to.identity)}`,
+    peerAddress: (from, to) => `/ip4/127.0.0.1/tcp/${portOf(from, to.identity)}`,
     rpcUrl: ({ identity }) => `http://127.0.0.1:${addresses.pod(identity).rpc}`,
   };
 }

@@ -27,6 +27,8 @@ export interface Observed {
   /** The genesis document; undefined before it is written. */
   readonly genesis: Uint8Array | undefined;
   readonly targets: readonly ValidatorTarget[];
+  /** The claims behind `snapshot.volumes`. */
+  readonly claims: readonly StoredObject[];
 }
 
 export type Observation =
@@ -71,6 +73,7 @@ export function observe({ object, objects, seesNodes, reports }: ObserveOptions)
   const nodeObjects = seesNodes ? objects.list(nodes) : [];
   const outOfService = new Set(nodeObjects.filter(isOutOfService).map(({ metadata }) => metadata.name));
   const podObjects = own(pods);
+  const claims = own(persistentVolumeClaims);
   const desired = desiredOf(name, swarm.spec);
   const snapshot: Snapshot = {
     swarm: {
@@ -81,7 +84,7 @@ export function observe({ object, objects, seesNodes, reports }: ObserveOptions)
     memory: memoryOf(status),
     conditions: status?.conditions ?? [],
     pods: podObjects.flatMap((each) => readPod(each, outOfService) ?? []),
-    volumes: own(persistentVolumeClaims).flatMap((each) => readVolume(each) ?? []),
+    volumes: claims.flatMap((each) => readVolume(each) ?? []),
     services: own(services).map(({ metadata }) => metadata.name),
     budgets: own(podDisruptionBudgets).map(readBudget),
     nodes: seesNodes ? nodeObjects.map((each) => readNode(each, swarm.spec)) : undefined,
@@ -92,6 +95,7 @@ export function observe({ object, objects, seesNodes, reports }: ObserveOptions)
   };
   return {
     kind: "ok",
+    claims,
     swarm,
     desired,
     snapshot,

@@ -90,8 +90,18 @@ function remember(facts: Facts, decisions: readonly Decision[]): Memory {
     ),
     epoch: Math.max(memory.epoch, chain?.epoch ?? 0),
     declinedDrains: declinedDrains(facts),
-    refused: refusalOf(facts) ?? memory.refused,
+    refused: latestRefusal(facts),
   };
+}
+
+/** Its moment is that of the first look: a refusal that goes on being seen is no other one, one after a later submission is. */
+function latestRefusal(facts: Facts): Memory["refused"] {
+  const { memory, snapshot } = facts;
+  const seen = refusalOf(facts);
+  const known = memory.refused;
+  // The status has whole seconds.
+  const submittedAt = Math.floor((snapshot.permit?.submittedAt ?? 0) / 1_000) * 1_000;
+  return seen && (known?.id !== seen.id || known.epoch !== seen.epoch || known.at < submittedAt) ? seen : known;
 }
 
 interface Finding {

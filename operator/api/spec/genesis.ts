@@ -48,8 +48,6 @@ const governance = z
   .prefault({})
   .meta({ description: "Who changes the validator set, governed parameters and accounts." });
 
-/** One institution. Its key is created beside the swarm when none is given. */
-export type Institution = z.infer<typeof institutionSchema>;
 /** One settlement account: an institution and a currency. */
 export type Account = z.infer<typeof accountSchema>;
 

@@ -1,5 +1,6 @@
 /** What clients ask before they know what there is: groups, versions, resources, health. */
 import type { JsonObject } from "./json.ts";
+import { openApi } from "./openapi.ts";
 import { notFound, type Reply, unknownPath } from "./reply.ts";
 import type { Resource } from "./resources.ts";
 
@@ -11,6 +12,8 @@ export function discover(resources: readonly Resource[], path: string): Reply | 
   const parts = path.split("/").filter((part) => part !== "");
   const groups = [...new Set(resources.map(({ kind }) => kind.group).filter((group) => group !== ""))];
   if (["/healthz", "/livez", "/readyz"].includes(path)) return undefined;
+  const described = openApi(resources, path);
+  if (described) return described;
   if (path === "/version") return ok({ major: "1", minor: "35", gitVersion: "v1.35.0-validator-swarm", platform: "" });
   if (path === "/api" || path === "/api/")
     return ok({ kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [] });

@@ -25,6 +25,8 @@ export function createCollector(store: Store, all: Iterable<Entry>, acts: Collec
   let queue = new Set<string>();
   let timer: NodeJS.Immediate | undefined;
   let closed = false;
+  /** Something is left to look at, of what was found while looking too. */
+  let busy = false;
   let idle = Promise.withResolvers<void>();
   idle.resolve();
 
@@ -45,9 +47,9 @@ export function createCollector(store: Store, all: Iterable<Entry>, acts: Collec
   function look(uid: string): void {
     if (closed) return;
     queue.add(uid);
-    if (timer) return;
-    idle = Promise.withResolvers();
-    timer = setImmediate(work);
+    if (!busy) idle = Promise.withResolvers();
+    busy = true;
+    timer ??= setImmediate(work);
   }
 
   function work(): void {
@@ -58,7 +60,9 @@ export function createCollector(store: Store, all: Iterable<Entry>, acts: Collec
       const entry = store.withUid(uid);
       if (entry) examine(entry);
     }
-    if (queue.size === 0) idle.resolve();
+    if (queue.size > 0) return;
+    busy = false;
+    idle.resolve();
   }
 
   function examine(entry: Entry): void {

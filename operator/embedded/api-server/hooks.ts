@@ -44,6 +44,8 @@ export async function openLog(
   const tail = query("tailLines");
   const reply = (given: Reply): Served => ({ kind: "reply", reply: given });
   if (!/^\d{0,9}$/.test(tail)) return reply(badRequest(`tailLines: Invalid value: ${JSON.stringify(tail)}`));
+  if (query("previous") === "true")
+    return reply(badRequest(`the runs of pod ${entry.name} have one log together: ask without previous`));
   if (!log) return reply(refuse(503, "ServiceUnavailable", "there is no kubelet"));
   const answer = await log(entry.namespace, entry.name, {
     container: query("container"),

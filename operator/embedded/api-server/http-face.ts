@@ -53,6 +53,7 @@ export async function startHttpFace(options: HttpFaceOptions): Promise<Listening
       return send(response, tooLarge(`a request has at most ${maxBodyBytes} bytes`));
     }
     const contentType = request.headers["content-type"] ?? "";
+    if (contentType !== "" && !readable.test(contentType)) return send(response, unreadable(contentType));
     const value = body.text === "" ? undefined : bodyOf(body.text, contentType);
     if (body.text !== "" && value === undefined)
       return send(response, badRequest("the body of the request cannot be read"));
@@ -110,6 +111,15 @@ export async function startHttpFace(options: HttpFaceOptions): Promise<Listening
     },
   };
 }
+
+/** JSON, YAML and patches; protobuf is for built-in types of other servers. */
+const readable = /^application\/([a-z-]+\+)?(json|yaml)\s*(;|$)/;
+const unreadable = (type: string) =>
+  refuse(
+    415,
+    "UnsupportedMediaType",
+    `the body of the request was in an unknown format (${type}) - accepted media types include: application/json, application/yaml`,
+  );
 
 const digest = (text: string) => createHash("sha256").update(text).digest();
 

@@ -62,6 +62,16 @@ export function mergePatch(value: Json | undefined, patch: Json): Json {
   return Object.fromEntries(next);
 }
 
+/** Whether lists and objects lie deeper in one another than `most`. Without recursion, for anything may be asked. */
+export function isDeeper(value: Json, most: number): boolean {
+  let level: readonly Json[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > most) return true;
+    level = level.flatMap((each) => (isList(each) ? each : isObject(each) ? Object.values(each) : []));
+  }
+  return false;
+}
+
 /** A JSON value of its own: what JSON has no words for is left out, nothing is shared. Undefined when there is none. */
 export function toJson(value: unknown): Json | undefined {
   const text = JSON.stringify(value) as string | undefined;

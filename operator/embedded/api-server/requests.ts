@@ -3,7 +3,7 @@ import type { Clock } from "../../kube/clock.ts";
 import { discover, namespaceReply, noNamespace } from "./discovery.ts";
 import type { Hooks } from "./hooks.ts";
 import { evict, openLog } from "./hooks.ts";
-import { isObject, type Json, type JsonObject, mergePatch, objectAt, stringAt, without } from "./json.ts";
+import { isDeeper, isObject, type Json, type JsonObject, mergePatch, objectAt, stringAt, without } from "./json.ts";
 import { listReply } from "./lists.ts";
 import { pathTarget } from "./paths.ts";
 import {
@@ -82,6 +82,8 @@ export interface HandlerOptions {
 }
 
 const maxWatchSeconds = 3_600;
+/** Of lists and objects in a body. A pod has fewer than 20, a definition of types a little more. */
+const maxDepth = 128;
 
 export function createHandler(options: HandlerOptions): Handler {
   const { store, resources, namespaces, clock, hooks, bookmarkMs, maxWatches, maxObjectBytes, maxBytes } = options;
@@ -144,7 +146,10 @@ export function createHandler(options: HandlerOptions): Handler {
       return carryOut(remove(target, entry, { ...asked, nowMs: how.nowMs }), dryRun === "All" || asked.dryRun);
     }
     const { body } = request;
+    // Lists of operations, as `kubectl patch --type json` sends them.
+    if (type === "application/json-patch+json") return unknownFormat(type);
     if (!isObject(body)) return badRequest("the body is no JSON object");
+    if (isDeeper(body, maxDepth)) return badRequest(`the body is nested more than ${maxDepth} levels deep`);
     const outcome = decide(target, entry, body, type, how, request);
     const large = isTooLarge(outcome, bodyBytes, entry);
     if (large) return large;
@@ -178,8 +183,7 @@ export function createHandler(options: HandlerOptions): Handler {
       return apply(target, entry, body, { ...how, force: query("force") === "true" });
     }
     const kind = patchKinds[type];
-    if (kind === undefined || (kind === "strategic" && resource.schema))
-      return refused(refuse(415, "UnsupportedMediaType", `the body of the request was in an unknown format: ${type}`));
+    if (kind === undefined || (kind === "strategic" && resource.schema)) return refused(unknownFormat(type));
     return patch(target, entry, body, kind, how);
   }
 
@@ -308,6 +312,13 @@ export function createHandler(options: HandlerOptions): Handler {
     },
   };
 }
+
+const unknownFormat = (type: string) =>
+  refuse(
+    415,
+    "UnsupportedMediaType",
+    `the body of the request was in an unknown format (${type}) - accepted media types include: application/merge-patch+json, application/apply-patch+yaml`,
+  );
 
 const noManager = refuse(
   422,

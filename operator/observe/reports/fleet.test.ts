@@ -138,9 +138,9 @@ test("a swarm at rest costs nothing but its statuses", { timeout: limit }, async
   const settled = () =>
     reporters.reports().every((report) => report.heard.length === 5 && certified(report)?.epoch === 5);
   await swarm.until(() => settled() || undefined);
-  const height = () => fleet.state.seats()[1]!.status!.finalizedHeight;
+  const height = () => fleet.view.state.seats()[1]!.status!.finalizedHeight;
   const [told, checked, then] = [swarm.changes.length, reporters.knowledge()!.checked(), height()];
-  await fleet.state.until(() => height() >= then + 8);
+  await fleet.view.state.until(() => height() >= then + 8);
   // Eight blocks: nothing that a planner would act on, no certificate looked at after the round under way.
   expect(swarm.changes.slice(told)).toEqual([]);
   expect(reporters.knowledge()!.checked()).toBeLessThanOrEqual(checked + reporters.reports().length);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseValidatorSwarm } from "../../api/validator-swarm.ts";
 import { type Fleet, startFleet } from "../../embedded/fleet.ts";
-import { volumeOf } from "../../embedded/volumes.ts";
+import { createProcessRuntime } from "../../embedded/process-runtime.ts";
 import type { PublicKeys, Report } from "../../plan/snapshot.ts";
 import { createGovernor, type Governor } from "../governance.ts";
 import type { ReportTarget } from "../reports/connection.ts";
@@ -37,11 +37,14 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
   const { spec, ...rest } = parsed.swarm;
   const swarm = { ...rest, spec: { ...spec, gateway: { ...spec.gateway, replicas: 0 } } };
   const never = new AbortController();
-  const result = await startFleet(swarm, { portBase, directory, progress: () => {}, signal: never.signal });
+  const result = await startFleet(swarm, { portBase, directory, direct: true, signal: never.signal });
   if (result.kind === "failed") throw new Error(result.reason);
   const { fleet } = result;
-
-  const seed = Buffer.from(readFileSync(join(fleet.layout.governance, "key.hex"), "utf8").trim(), "hex");
+  const { layout, endpoints } = fleet.view;
+  // From here on the test is the operator.
+  await fleet.change({ paused: true });
+  const runtime = createProcessRuntime(join(directory, "test-run"));
+  const seed = Buffer.from((await fleet.seeds()).get("") ?? "", "hex");
   const changes: string[] = [];
   const waiting = new Set<() => void>();
   const onChange = (identity: string) => {
@@ -52,13 +55,13 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
   const { publicKey } = createGovernor(seed, silent);
   const reporters = createReporters({ operatorKey: publicKey, onChange, statusEveryMs: 200, roundEveryMs: 400 });
   const governor = createGovernor(seed, reporters);
-  const targets: ReportTarget[] = fleet.endpoints.seats.map(({ identity, rpc }) => {
+  const targets: ReportTarget[] = endpoints.seats.map(({ identity, rpc }) => {
     return { identity, podUid: `uid of ${identity}`, url: rpc };
   });
-  const genesis = readFileSync(fleet.layout.genesis, "utf8");
+  const genesis = readFileSync(layout.genesis, "utf8");
   reporters.setTargets(targets);
-  let next = portBase + 100;
-  const p2pOf = new Map(fleet.endpoints.seats.map(({ seat }, i) => [seat, portBase + 10 + 3 * i]));
+  let next = portBase + 200;
+  const p2pOf = new Map(endpoints.seats.map(({ seat, identity }) => [seat, fleet.world.addresses.pod(identity).p2p]));
 
   const until = <T>(find: () => T | undefined): Promise<T> => {
     const { promise, resolve } = Promise.withResolvers<T>();
@@ -86,21 +89,21 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
       const config = {
         seat: identity,
         region: "eu-west",
-        dataDir: volumeOf(fleet.layout, identity),
-        genesis: fleet.layout.genesis,
+        dataDir: join(layout.volumes, identity),
+        genesis: layout.genesis,
         p2p: { listen: [`/ip4/127.0.0.1/tcp/${p2p}`] },
         peers: [...p2pOf].map(([seat, port]) => ({ seat, addresses: [`/ip4/127.0.0.1/tcp/${port}`] })),
         rpc: { host: "127.0.0.1", port: rpc },
         metrics: { host: "127.0.0.1", port: metrics },
       };
       p2pOf.set(ofSeat, p2p);
-      const file = join(fleet.layout.config, `${identity}.json`);
+      const file = join(directory, `${identity}.json`);
       writeFileSync(file, JSON.stringify(config));
-      fleet.runtime.create({
+      runtime.create({
         name: identity,
         program: join(root, "validator/main.ts"),
         args: ["--config", file],
-        logFile: join(fleet.layout.logs, `${identity}.log`),
+        logFile: join(layout.logs, `${identity}.log`),
       });
       targets.push({ identity, podUid: `uid of ${identity}`, url: `http://127.0.0.1:${rpc}` });
       reporters.setTargets(targets);
@@ -115,7 +118,9 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
         1,
       );
       reporters.setTargets(targets);
-      await fleet.runtime.remove(identity);
+      const own = runtime.observe(identity);
+      if (own) return runtime.remove(identity);
+      fleet.hold([identity]);
     },
     report(identity) {
       const found = reporters.report(identity);
@@ -124,6 +129,7 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
     },
     async close() {
       await reporters.close();
+      await runtime.close();
       await fleet.close();
       rmSync(directory, { recursive: true });
     },

@@ -43,6 +43,8 @@ test.each([
   ["crash model", 4, 94],
   // A dropped successor's pod released unconfirmed, then a second one made on the same volume.
   ["parameters and sleep", 5, 5009],
+  // A refusal noted anew at every visit of a paused swarm.
+  ["paused, and deleted with volumes kept", 5, 200_146],
 ] as const)("%s, %i seats, walk %i: once broken", (name, seats, seed) => {
   const scene = scenesOf(seats).find((each) => each.name === name);
   if (!scene) throw new Error(`there is no scene ${name}`);

@@ -34,6 +34,7 @@ export function perFirst(world: World, { actions, status }: Plan, count: number,
   let performed = 0;
   for (const action of actions.slice(0, count)) {
     const before = votingPower(next, true);
+    const covered = coveredRegions(next);
     const again = next.permit?.submittedAt !== undefined;
     const result = perform(next, action);
     breach ??= result.breach;
@@ -44,6 +45,10 @@ export function perFirst(world: World, { actions, status }: Plan, count: number,
     const excused = lenient || world.deleting || scene.specs[world.spec]?.hibernate === true;
     if (after < before && after < quorum && !excused && !isBlindFix(world, action, scene))
       breach ??= `${action.kind} left ${after} of the ${quorum} power that a quorum needs`;
+    const spec = scene.specs[world.spec];
+    const uncovered = covered.filter((region) => !coveredRegions(next).includes(region));
+    if (uncovered.length > 0 && spec?.allowSettlementPause === false && !excused && !isBlindFix(world, action, scene))
+      breach ??= `${action.kind} left required region ${uncovered[0]} without the power that settlement asks of it`;
     if (action.kind === "submit-governance" && !again) breach ??= weakens(next, action.transaction.id, scene, lenient);
     if (next.regions.flatMap(({ budgets }) => budgets).filter(({ open }) => open).length > 1)
       breach ??= "two budgets are open";
@@ -63,6 +68,12 @@ function isBlindFix(world: World, action: Action, scene: Scene): boolean {
     .reports.filter(({ role }) => role === "validator")
     .flatMap(({ keys }) => members.filter(({ blsKey }) => keys.kind === "verified" && keys.value.blsKey === blsKey));
   return reporting.reduce((sum, { power }) => sum + power, 0) < quorumOf(world, scene);
+}
+
+/** Required regions whose power votes and stays. */
+function coveredRegions(world: World): readonly string[] {
+  const required = Object.entries(world.chain?.current.requiredRegions ?? {});
+  return required.filter(([region, least]) => votingPower(world, true, region) >= least).map(([region]) => region);
 }
 
 /** The set that a transaction makes must have a quorum among those that vote now and stay. */

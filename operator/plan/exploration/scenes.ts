@@ -41,6 +41,8 @@ export function scenesOf(seats: number): readonly Scene[] {
   });
   const bank = { id: "bank-1", power: 2, region: "bank", zones: [], ...keysFor("key bank-1") };
   const three = specOf(equal(3, 2), seats - 1, { members: [bank] });
+  // Its first region has two seats or more, and settlement waits for one of them.
+  const covered = { ...base, requiredRegions: { r0: 1 }, allowSettlementPause: false };
   return [
     scene("repair", [base]),
     scene("rollout", [base, { ...base, podRevision: "b" }]),
@@ -62,6 +64,12 @@ export function scenesOf(seats: number): readonly Scene[] {
       specOf(equal(4, 4), seats),
       specOf([5, 4, 4, 4], seats, { requiredRegions: { r0: 4, r1: 1 } }),
       specOf(equal(5, 4), Math.max(5, seats), { requiredRegions: { r0: 1, r4: 1 } }),
+    ]),
+    scene("settlement kept", [
+      { ...covered, replicas: seats + 1 },
+      { ...covered, replicas: seats + 1, podRevision: "b" },
+      // Eight are the most that this power can seat.
+      { ...covered, replicas: seats < 7 ? seats + 2 : seats },
     ]),
     scene("crash model", [
       specOf([2, 2, 2], Math.max(3, seats - 1), { faultModel: "Crash" }),

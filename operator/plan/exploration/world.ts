@@ -214,13 +214,16 @@ export function votes(world: World, region: ModelRegion, process: ModelProcess):
 export const elsewhere = ({ chain, silent }: World): readonly SetMember[] =>
   chain?.current.members.filter(({ managed, id }) => !managed && !silent.includes(id)) ?? [];
 
-/** Power that votes; `staying`: without what the operator has sent away or opened the budget of. */
-export function votingPower(world: World, staying: boolean): number {
+/** Power that votes, of one region when it is named; `staying`: without what the operator has sent away or opened the budget of. */
+export function votingPower(world: World, staying: boolean, only?: string): number {
   const { chain } = world;
   if (!chain) return 0;
-  let sum = elsewhere(world).reduce((total, { power }) => total + power, 0);
+  let sum = elsewhere(world).reduce(
+    (total, { power, region }) => (only === undefined || region === only ? total + power : total),
+    0,
+  );
   for (const region of world.regions)
-    for (const process of region.processes) {
+    for (const process of only === undefined || region.name === only ? region.processes : []) {
       if (!votes(world, region, process)) continue;
       const pod = region.pods.find(({ uid }) => uid === process.podUid);
       const leaves = pod?.deleting || region.budgets.some(({ name, open }) => open && name === process.identity);

@@ -221,6 +221,21 @@ export const mutants: readonly PlannerMutant[] = [
     violates: ["every state converges", "power within the budget"],
   },
   {
+    name: "coverage ignored",
+    breaks: "a required region may be left without a vote",
+    edits: [
+      plan(
+        "permit.ts",
+        "if (of(members) >= least && of(rest) < least)",
+        "if (of(members) >= least && of(rest) < least - 1_000)",
+      ),
+    ],
+    scene: "settlement kept",
+    faults: 1,
+    changes: 1,
+    violates: ["settlement kept"],
+  },
+  {
     name: "set moves more than spare",
     breaks: "a change of the set does not count who is down",
     edits: [

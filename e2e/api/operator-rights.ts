@@ -41,7 +41,6 @@ export function compareRights(suite: Suite): string {
   const granted = [...rights, ...clusterRights, ...leaseRights].flatMap(({ kind, subresource, verbs }) =>
     verbs.map((verb) => `${verb} ${kind.group}/${kind.plural}${subresource === undefined ? "" : `/${subresource}`}`),
   );
-  // An apply that makes an object is logged as a patch, and refused without the right to create.
   const isUsed = (right: string) =>
     // An apply that makes an object is logged as a patch, and refused without the right to create.
     used.has(right) || (right.startsWith("create ") && used.has(right.replace("create", "patch")));

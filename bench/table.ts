@@ -17,7 +17,8 @@ export function table(rows: readonly Row[]): string {
   return align([compared ? [...head, ...peerHead] : head, ...body]);
 }
 
-function align(cells: readonly (readonly string[])[]): string {
+/** A Markdown table of cells; the first row is its head. */
+export function align(cells: readonly (readonly string[])[]): string {
   const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
   const line = (row: readonly string[]) => `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`;
   const [head = [], ...body] = cells;

@@ -76,11 +76,30 @@ export function applying(session: () => Session): void {
     const uid = "00000000-0000-4000-8000-000000000000";
     const foreign = failureOf(await apply(configMaps, name, { data: { a: "3" } }, { metadata: { uid } }));
     expect(foreign.status).toBe(422);
-    // A real server says it twice of built-in kinds.
+    // A server that looks twice says it twice.
     expect(new Set(foreign.causes.map(({ field }) => field))).toEqual(new Set(["metadata.uid"]));
     expect(classify(foreign)).toMatchObject({ kind: "conflict", conflict: { kind: "precondition" } });
     const absent = await apply(configMaps, called("absent"), { data: {} }, { metadata: { uid } });
     expect(failureOf(absent)).toMatchObject({ status: 409, reason: "Conflict" });
+  });
+
+  test("what a creation left alone, applies of the same manager set and take away", async () => {
+    const { apply, called, create } = session();
+    const name = called("map");
+    const made = await create(configMaps, name, {});
+    const taken = bodyOf(
+      await apply(configMaps, name, { data: { permit: "1" } }, { metadata: { resourceVersion: versionOf(made) } }),
+    );
+    expect(taken["data"]).toEqual({ permit: "1" });
+    const late = await apply(
+      configMaps,
+      name,
+      { data: { permit: "2" } },
+      { metadata: { resourceVersion: versionOf(made) } },
+    );
+    expect(failureOf(late)).toMatchObject({ status: 409, reason: "Conflict" });
+    const free = await apply(configMaps, name, { data: {} }, { metadata: { resourceVersion: versionOf(taken) } });
+    expect(part(bodyOf(free), "data")["permit"]).toBeUndefined();
   });
 
   test("an apply needs a manager, a type, and entries that are told apart", async () => {

@@ -67,6 +67,7 @@ export function objects(session: () => Session): void {
     const foreign = { metadata: { uid: "00000000-0000-4000-8000-000000000000" }, data: { d: "1" } };
     const other = failureOf(await merge(configMaps, name, foreign));
     expect(other.status).toBe(422);
+    // A server that looks twice says it twice.
     expect(new Set(other.causes.map(({ field }) => field))).toEqual(new Set(["metadata.uid"]));
     expect(versionOf(bodyOf(await merge(configMaps, name, { data: { c: "2" } })))).toBe(versionOf(patched));
   });

@@ -134,6 +134,7 @@ function expectRefusal({ field, message, server }: InvalidSpec, answer: Answer):
   }
   expect(failure).toMatchObject({ status: 422, reason: "Invalid" });
   const said = failure.causes.map((cause) => ({
+    // A server that knows maps from objects names their keys in brackets, as positions in a list.
     field: cause.field.replaceAll(/\[([^\]]+)\]/g, ".$1").replace(/^<nil>$/, ""),
     message: cause.message.slice(cause.message.indexOf(message)),
   }));

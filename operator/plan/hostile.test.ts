@@ -75,6 +75,9 @@ describe("a liar", () => {
     );
     expect(actions).toEqual([]);
     expect(status.memory.seats.find(({ seat }) => seat === "s-r1-0")?.generation).toBe(1);
+    // Whatever is on its volume now, it is not what the seat was given to.
+    expect(status.memory.seats.find(({ seat }) => seat === "s-r0-0")?.generation).toBe(2);
+    expect(status.memory.lost).toContainEqual({ identity: "s-r0-0-g1", since: now, why: "keys-differ" });
   });
 
   test("two certified sets of one epoch stop everything", () => {

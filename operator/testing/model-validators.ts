@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { blsSigner } from "../../validator/crypto/bls.ts";
 import { ed25519Signer } from "../../validator/crypto/ed25519.ts";
 import type { ObjectKey } from "../kube/objects.ts";
-import type { Validators, ValidatorTarget } from "../observe/validators.ts";
+import type { OperatorKey, Validators, ValidatorTarget } from "../observe/validators.ts";
 import type { PublicKeys, Report, SetMember, ValidatorSet } from "../plan/snapshot.ts";
 import type { Transaction } from "../plan/transactions.ts";
 
@@ -26,6 +26,10 @@ interface ModelSwarm {
   set: ValidatorSet | undefined;
   height: number;
 }
+
+const seed = new Uint8Array(32).fill(7);
+/** A key for an operator of models. */
+export const modelKey: OperatorKey = { seed, publicKey: Buffer.from(ed25519Signer(seed).publicKey).toString("hex") };
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { configMaps, deployments, pods, validatorSwarms } from "../../kube/kinds.ts";
 import type { StoredObject } from "../../kube/objects.ts";
+import { sourcesImage } from "./images.ts";
 import { isReady } from "./pod-status.ts";
 import { createTestWorld, statusOf, type TestWorld } from "./testing/world.ts";
 
@@ -35,6 +36,7 @@ function deploy(replicas: number): void {
           containers: [
             {
               name: "gateway",
+              image: sourcesImage,
               args: ["--config", "/etc/gateway/config.json"],
               ports: [{ name: "metrics", containerPort: port }],
               volumeMounts: [

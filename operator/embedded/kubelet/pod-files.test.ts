@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { StoredObject } from "../../kube/objects.ts";
 import { commandOf } from "./environment.ts";
-import { createImageStore, digestOfBundle } from "./images.ts";
+import { createImageStore, digestOfBundle, sourcesImage } from "./images.ts";
 import { kubeletLayout, podPath } from "./layout.ts";
 import { mount, preparePod, type Sources } from "./mounts.ts";
 import { type PodPlan, readPod } from "./pod-spec.ts";
@@ -156,8 +156,8 @@ describe("images", () => {
       id: `sha256:${digest}`,
     });
     expect(store().find(`sha256:${digest}`, "gateway")).toMatchObject({ kind: "absent" });
-    expect(store().find("", "validator")).toEqual({ kind: "found", program: "/src/main.ts", id: "sources" });
-    expect(store().find("", "toString")).toMatchObject({ kind: "absent", reason: "InvalidImageName" });
+    expect(store().find(sourcesImage, "validator")).toEqual({ kind: "found", program: "/src/main.ts", id: "sources" });
+    expect(store().find(sourcesImage, "toString")).toMatchObject({ kind: "absent", reason: "InvalidImageName" });
   });
 
   test("whose content is not what the name says are refused", () => {

@@ -12,6 +12,7 @@ import type { ObjectPath } from "../../../kube/testing/object-base.ts";
 import { createAddresses } from "../../addresses.ts";
 import { createLinks, type Links } from "../../links/links.ts";
 import { openPortBook, type PortBook } from "../../port-book.ts";
+import { sourcesImage } from "../images.ts";
 import { type Kubelet, startKubelet } from "../kubelet.ts";
 
 export interface TestWorld {
@@ -151,6 +152,7 @@ function podSpec(name: string, port: number, container: JsonObject, ports: PortB
     containers: [
       {
         name: "validator",
+        image: sourcesImage,
         args: ["--config", "/etc/validator/config.json"],
         ports: [
           { name: "p2p", containerPort: ports.port(`${name} p2p`) },

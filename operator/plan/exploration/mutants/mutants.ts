@@ -62,16 +62,6 @@ export const mutants: readonly PlannerMutant[] = [
     violates: ["power within the budget"],
   },
   {
-    name: "kubelet believed",
-    breaks: "an unready pod counts as broken though its peers hear it vote",
-    edits: [plan("rollout.ts", "report?.voting !== true && !heard;", "report?.voting !== true;")],
-    scene: "rollout",
-    faults: 1,
-    changes: 1,
-    safety: true,
-    violates: ["power within the budget"],
-  },
-  {
     name: "permit forgotten",
     breaks: "a permit that stands does not keep others from being taken up",
     edits: [
@@ -205,9 +195,10 @@ export const mutants: readonly PlannerMutant[] = [
         "return now - permit.takenAt < drainWindow ? cordonedNode",
         "return now >= permit.takenAt ? cordonedNode",
       ),
+      plan("drain.ts", "? [...memory.declinedDrains, pod.node] : memory", "? [...memory.declinedDrains] : memory"),
     ],
     scene: "repair",
-    faults: 2,
+    faults: 1,
     changes: 0,
     violates: ["every state converges", "power within the budget"],
   },

@@ -26,6 +26,7 @@ import { createLog, type Log } from "./rpc/logging.ts";
 import { createMetrics, type Metrics } from "./rpc/metrics.ts";
 import { createObservation, type Observation } from "./rpc/observer.ts";
 import { startRpc } from "./rpc/rpc.ts";
+import type { RpcServer, TlsTexts } from "./rpc/server.ts";
 import { noTelemetry, startTelemetry, type Telemetry } from "./rpc/telemetry.ts";
 import { holdVolume } from "./rpc/volume-lock.ts";
 import { openIdentity } from "./storage/identity.ts";
@@ -52,6 +53,8 @@ class Stop extends Error {
 
 /** How often the volume is looked at, ms. */
 const volumeCheckMs = 1_000;
+/** How often the certificate's files are read, ms: they are renewed days before the old one ends. */
+const certificateCheckMs = 60_000;
 /** How often silent members are looked for, ms. */
 const reachabilityCheckMs = 250;
 
@@ -248,16 +251,41 @@ async function listen(
   closers: (() => Promise<void> | void)[],
 ): Promise<{ readonly rpcPort: number; readonly metricsPort: number }> {
   const files = config.rpc.tls;
-  const tls = files && {
-    cert: readOrStop(files.cert, "rpc.tls.cert").toString("utf8"),
-    key: readOrStop(files.key, "rpc.tls.key").toString("utf8"),
-    clientCa: readOrStop(files.clientCa, "rpc.tls.clientCa").toString("utf8"),
-  };
+  const tls = files && readTls(files);
   const health = await startHealthServer({ ...config.metrics, metrics: instruments.metrics, process: host });
   closers.push(health.close);
   const rpc = await startRpc({ config: config.rpc, tls, host, ...instruments });
   closers.push(rpc.close);
+  if (tls) closers.push(followTls(tls, () => readTls(files), rpc, instruments.log));
   return { rpcPort: rpc.port, metricsPort: health.port };
+}
+
+type TlsFiles = NonNullable<ValidatorConfig["rpc"]["tls"]>;
+
+function readTls(files: TlsFiles): TlsTexts {
+  return {
+    cert: readOrStop(files.cert, "rpc.tls.cert").toString("utf8"),
+    key: readOrStop(files.key, "rpc.tls.key").toString("utf8"),
+    clientCa: readOrStop(files.clientCa, "rpc.tls.clientCa").toString("utf8"),
+  };
+}
+
+/** Certificates are renewed while a validator runs for years. What cannot be used leaves what was. */
+function followTls(first: TlsTexts, read: () => TlsTexts, rpc: RpcServer, log: Log): () => void {
+  let seen = JSON.stringify(first);
+  const looking = setInterval(() => {
+    try {
+      const texts = read();
+      const now = JSON.stringify(texts);
+      if (now === seen) return;
+      seen = now;
+      rpc.renew(texts);
+      log("certificate-renewed", {});
+    } catch (error) {
+      log("certificate-unusable", { error: error instanceof Error ? error.message : String(error) });
+    }
+  }, certificateCheckMs);
+  return () => clearInterval(looking);
 }
 
 function readOrStop(path: string, field: string): Buffer {

@@ -4,40 +4,23 @@
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
-import { clusterRights, leaseRights, rights } from "../../operator/cluster/rights.ts";
+import { stringify } from "yaml";
 import { persistentVolumeClaims, pods, validatorSwarms } from "../../operator/kube/kinds.ts";
-import {
-  arrayAt,
-  isRecord,
-  type JsonRecord,
-  type Kind,
-  numberAt,
-  pathOf,
-  textAt,
-} from "../../operator/kube/objects.ts";
-import {
-  genesisName,
-  operatorKeySecret,
-  operatorSubject,
-  peersService,
-  tlsSecret,
-} from "../../operator/objects/names.ts";
-import { ed25519Signer } from "../../validator/crypto/ed25519.ts";
-import { createAuthority } from "../control-plane/certificates.ts";
+import { arrayAt, isRecord, type Kind, numberAt, pathOf, textAt } from "../../operator/kube/objects.ts";
+import { genesisName, operatorKeySecret } from "../../operator/objects/names.ts";
 import { createAddresses, type FakeKubelet, startFakeKubelet } from "./fake-kubelet.ts";
 import { accountConfig, type OperatorProcess, startOperatorProcess } from "./operator-process.ts";
+import { account, accountNamespace, compareRights, oneNamespace } from "./operator-rights.ts";
+import { certify, quickstart } from "./quickstart.ts";
 import { bodyOf, must, reached, type Suite } from "./suite.ts";
 import { createValidatorRunner, type ValidatorRunner } from "./validator-runner.ts";
 
 const root = join(import.meta.dirname, "../..");
 const namespace = "bank";
 const swarm = "quickstart";
-const account = "validator-swarm-operator";
-const accountNamespace = "validator-swarm-system";
 /** kubectl's own calls may take two minutes. */
 const waitSeconds = 115;
 
@@ -65,7 +48,7 @@ export async function reconcile(suite: Suite): Promise<void> {
   const kubeconfig = await accountConfig(suite, accountNamespace, account);
   const regions = arrayAt(quickstart()["spec"], "regions").map((each) => textAt(each, "name"));
   const kubelet = await startFakeKubelet({ api, namespace, regions, runner, addressOf, signal: stop.signal });
-  const certificate = await certify(suite, kubectl);
+  const certificate = await certify(suite, namespace, swarm);
   const operators: OperatorProcess[] = [];
   const start = (name: string, image = "validator-swarm:e2e") => {
     const args = ["--image", image, "--lease-namespace", accountNamespace, ...certificate];
@@ -87,27 +70,6 @@ export async function reconcile(suite: Suite): Promise<void> {
     stop.abort();
     await kubelet.done;
     await runner.close();
-  }
-}
-
-/** Leads and has filled every store, so that nothing it watches is kept from it. */
-async function oneNamespace(suite: Suite): Promise<string> {
-  const own = "payments";
-  await suite.kubectl(["create", "namespace", own]);
-  await suite.kubectl(["apply", "--server-side", "-f", join(root, "crds")]);
-  await suite.kubectl(["apply", "-f", join(root, "manifests/operator/namespace.yaml")]);
-  const kubeconfig = await accountConfig(suite, own, account);
-  const args = ["--image", "validator-swarm:e2e", "--namespace", own, "--lease-namespace", own];
-  const operator = startOperatorProcess(suite, "operator-of-one", kubeconfig, args);
-  try {
-    const ms = await reached("it leads", 60_000, operator.leads);
-    const code = await operator.end("SIGTERM");
-    must(code === 0, `exit ${code}`);
-    const problems = operator.lines().filter((line) => textAt(line, "level") !== "info");
-    must(problems.length === 0, JSON.stringify(problems.slice(0, 3)));
-    return `led after ${ms} ms, ended with exit code 0`;
-  } finally {
-    await operator.end("SIGKILL");
   }
 }
 
@@ -258,55 +220,6 @@ async function story({ suite, runner, kubelet, kubectl, start }: Stage): Promise
       .map((metadata) => `${textAt(metadata, "name")} ${textAt(metadata, "uid")}`)
       .sort();
   }
-}
-
-/** One authority for the swarm's pods, into a Secret, and for the operator, into files. Returns the operator's options. */
-async function certify(suite: Suite, kubectl: Stage["kubectl"]): Promise<readonly string[]> {
-  const authority = await createAuthority("swarms");
-  const pod = await authority.issue("quickstart", { names: [`*.${peersService(swarm)}.${namespace}.svc`] });
-  const own = await authority.issue(operatorSubject.replace("CN=", ""));
-  const file = (name: string, text: string) => {
-    const path = join(suite.plane.directory, name);
-    writeFileSync(path, text, { mode: 0o600 });
-    return path;
-  };
-  const ca = file("swarm-ca.crt", authority.certificate);
-  const [cert, key] = [file("swarm.crt", pod.certificate), file("swarm.key", pod.key)];
-  const from = [`--from-file=ca.crt=${ca}`, `--from-file=tls.crt=${cert}`, `--from-file=tls.key=${key}`];
-  await kubectl(["create", "secret", "generic", tlsSecret(swarm), "--type=kubernetes.io/tls", ...from]);
-  const files = { ca, cert: file("operator.crt", own.certificate), key: file("operator.key", own.key) };
-  return Object.entries(files).flatMap(([name, path]) => [`--validator-${name}`, path]);
-}
-
-/** Compares what the account asked for with what it was granted. */
-function compareRights(suite: Suite): string {
-  const user = `system:serviceaccount:${accountNamespace}:${account}`;
-  const asked = suite.plane.audited().filter((each) => each.user === user);
-  const refused = asked.filter(({ code }) => code === 401 || code === 403);
-  must(refused.length === 0, `refused: ${JSON.stringify(refused.slice(0, 3))}`);
-  const used = new Set(asked.map(({ verb, group, resource }) => `${verb} ${group}/${resource}`));
-  const granted = [...rights, ...clusterRights, ...leaseRights].flatMap(({ kind, subresource, verbs }) =>
-    verbs.map((verb) => `${verb} ${kind.group}/${kind.plural}${subresource === undefined ? "" : `/${subresource}`}`),
-  );
-  // An apply that makes an object is logged as a patch, and refused without the right to create.
-  const isUsed = (right: string) =>
-    // An apply that makes an object is logged as a patch, and refused without the right to create.
-    used.has(right) || (right.startsWith("create ") && used.has(right.replace("create", "patch")));
-  const inVain = granted.filter((right) => !isUsed(right));
-  must(inVain.length === 0, `granted and not used: ${inVain.join(", ")}`);
-  return `${asked.length} requests, none refused, none of ${granted.length} rights in vain`;
-}
-
-/** The manifest, with what a person adds for a cluster: institutions keep their keys, the spec has the public halves. */
-function quickstart(): JsonRecord {
-  const manifest: unknown = parse(readFileSync(join(root, "manifests/quickstart.yaml"), "utf8"));
-  const spec = isRecord(manifest) && isRecord(manifest["spec"]) ? manifest["spec"] : {};
-  const genesis = isRecord(spec["genesis"]) ? spec["genesis"] : {};
-  const institutions = arrayAt(genesis, "institutions").map((each) => {
-    const key = Buffer.from(ed25519Signer(randomBytes(32)).publicKey).toString("hex");
-    return isRecord(each) ? { ...each, key } : each;
-  });
-  return { ...(isRecord(manifest) ? manifest : {}), spec: { ...spec, genesis: { ...genesis, institutions } } };
 }
 
 /** The command line against the same server. */

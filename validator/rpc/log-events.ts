@@ -42,6 +42,12 @@ export const logEvents = {
     fields: ["fault", "path", "offset", "error"],
     help: "The record cannot be trusted: this identity signs nothing any more. The process stays to report itself as retired, or exits with code 3 without good keys. Bring the seat back as a learner under a new key.",
   },
+  "certificate-renewed": { level: "info", fields: [], help: "New connections are shown the renewed certificate." },
+  "certificate-unusable": {
+    level: "warn",
+    fields: ["error"],
+    help: "The renewed certificate, key or authority cannot be used: the old ones stay until the files are mended.",
+  },
   "volume-busy": {
     level: "fatal",
     fields: ["path"],

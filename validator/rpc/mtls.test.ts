@@ -134,3 +134,17 @@ test("a subject is written as RFC 4514 does, so that no value can pass for two",
   expect(await certificate("C=DE, O=Bank A, CN=gateway")).toBe("CN=gateway,O=Bank A,C=DE");
   expect(await certificate("C=DE, O=Bank\\, A, CN=gate\\+way")).toBe("CN=gate\\+way,O=Bank\\, A,C=DE");
 });
+
+test("a renewed certificate is shown to new connections; what is no certificate changes nothing", async () => {
+  const next = await makeAuthority("CN=next authority");
+  const [own, caller] = await Promise.all([issue(next, "CN=validator one"), issue(next, "CN=operator")]);
+  const open = as(operator);
+  expect(await codeOf(open.admin.getStatus({}))).toBe("ok");
+  const withNext = () => clients(server.url, { ca: next.cert, ...caller });
+  expect(() => server.rpc.renew({ cert: own.cert, key: operator.key, clientCa: next.cert })).toThrow();
+  expect(await codeOf(withNext().admin.getStatus({}))).not.toBe("ok");
+  server.rpc.renew({ cert: own.cert, key: own.key, clientCa: next.cert });
+  expect(await codeOf(withNext().admin.getStatus({}))).toBe("ok");
+  expect(await codeOf(as(operator).admin.getStatus({}))).not.toBe("ok");
+  expect(await codeOf(open.admin.getStatus({}))).toBe("ok");
+});

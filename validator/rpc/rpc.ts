@@ -5,7 +5,7 @@ import { createCalls } from "./calls.ts";
 import type { Host } from "./host.ts";
 import type { Log } from "./logging.ts";
 import type { Metrics } from "./metrics.ts";
-import { type RpcServer, startRpcServer } from "./server.ts";
+import { type RpcServer, startRpcServer, type TlsTexts } from "./server.ts";
 import { largestMessage, routeSettlement } from "./settlement.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { createWatchers } from "./watchers.ts";
@@ -13,7 +13,7 @@ import { createWatchers } from "./watchers.ts";
 export interface RpcOptions {
   readonly config: ValidatorConfig["rpc"];
   /** The texts of the files that `config.tls` names. */
-  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string } | undefined;
+  readonly tls: TlsTexts | undefined;
   readonly host: Host;
   readonly metrics: Metrics;
   readonly log: Log;

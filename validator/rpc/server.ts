@@ -19,12 +19,18 @@ import { invalid, retryLater } from "./errors.ts";
 import type { Log } from "./logging.ts";
 import type { Metrics } from "./metrics.ts";
 
+/** The texts of the PEM files. */
+export interface TlsTexts {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa: string;
+}
+
 export interface RpcServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** The texts of the PEM files. */
-  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string } | undefined;
+  readonly tls: TlsTexts | undefined;
   readonly limits: {
     readonly inFlightBytes: number;
     readonly streamsPerConnection: number;
@@ -40,6 +46,8 @@ export interface RpcServerOptions {
 
 export interface RpcServer {
   readonly port: number;
+  /** New connections are shown these; open ones stay. Throws when they are no certificate and key. Without TLS nothing. */
+  readonly renew: (tls: TlsTexts) => void;
   /** Ends every call with UNAVAILABLE, gives answers under way a moment, then closes all connections. */
   readonly close: () => Promise<void>;
 }
@@ -114,19 +122,17 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     maxHeaderListSize: 16_384,
   };
   const common = { settings, maxSessionMemory: 64, unknownProtocolTimeout: 1_000 };
-  const server: Http2Server = options.tls
+  const secured = options.tls
     ? createSecureServer({
         ...common,
+        ...secureContext(options.tls),
         allowHTTP1: false,
-        cert: options.tls.cert,
-        key: options.tls.key,
-        ca: options.tls.clientCa,
         requestCert: true,
         rejectUnauthorized: true,
-        minVersion: "TLSv1.3",
         handshakeTimeout: 10_000,
       })
-    : createServer(common);
+    : undefined;
+  const server: Http2Server = secured ?? createServer(common);
   server.maxConnections = options.limits.connections;
   server.on("request", handle);
   server.on("connection", (socket: Socket) => {
@@ -158,6 +164,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
 
   return {
     port: (server.address() as AddressInfo).port,
+    renew: (tls) => secured?.setSecureContext(secureContext(tls)),
     close: async () => {
       shutdown.abort(new ConnectError("the validator is stopping", Code.Unavailable));
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -171,6 +178,9 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     },
   };
 }
+
+const secureContext = ({ cert, key, clientCa }: TlsTexts) =>
+  ({ cert, key, ca: clientCa, minVersion: "TLSv1.3" }) as const;
 
 /** Passes a request's bytes on, within its method's bound and the budget. Clients need not declare a length. */
 async function* metered(

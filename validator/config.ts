@@ -219,6 +219,10 @@ export const exitCodes = {
     code: 5,
     meaning: "The genesis document is wrong, differs from the one in the volume, or does not name this seat's keys.",
   },
+  moved: {
+    code: 7,
+    meaning: "It has fetched a checkpoint of a later epoch, and goes on from there when it is started again.",
+  },
   busy: { code: 6, meaning: "Another process runs on this volume. Two processes must never sign with one identity." },
 } as const;
 

@@ -231,6 +231,7 @@ async function startChain(options: ChainStart): Promise<ValidatorServices> {
     parameters: config.parameters,
     observe,
     onFatal: crash(log),
+    onMoved: () => end(exitCodes.moved),
   });
   closers.push(() => driver.stop());
   return driver.services;

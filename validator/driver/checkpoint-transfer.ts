@@ -1,4 +1,4 @@
-/** A peer's checkpoint: fetched in parts, verified against this epoch's set before anything of it is believed. */
+/** A peer's checkpoint: fetched in parts, verified against its epoch's set, to which trust was handed over, before anything of it is believed. */
 import { decodeBlocks, decodeCheckpointPart, encodeFetchBlocks, encodeFetchCheckpoint } from "../codec/exchange.ts";
 import type { Block, Certificate, Height, SeatIndex, Verified } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
@@ -7,16 +7,21 @@ import type { SettlementLedger } from "../ledger/execute.ts";
 import { checkKeys } from "../ledger/keys-check.ts";
 import type { StagedKeys } from "../storage/staged-keys.ts";
 import type { Checkpoint, Store } from "../storage/types.ts";
+import { followTo, type StoredHandover } from "./handover-transfer.ts";
 import { type Chain, ledgerFromCheckpoint } from "./ledger-port.ts";
 import type { Limits } from "./limits.ts";
 import type { Membership } from "./membership.ts";
 import type { Network } from "./ports.ts";
-import { keysPart, statePart } from "./serving.ts";
+import { handoversPart, keysPart, statePart } from "./serving.ts";
 
-interface FetchedCheckpoint {
+export interface FetchedCheckpoint {
   readonly checkpoint: Checkpoint;
   readonly ledger: SettlementLedger;
-  /** From the checkpoint's own block on, ascending; the last is final by the certificate. */
+  /** Of the epoch that it leads into. */
+  readonly keys: MemberKeys;
+  /** From this member's epoch to that one; none when they are one. */
+  readonly handovers: readonly StoredHandover[];
+  /** From the checkpoint's own block on, ascending; the last is final by the certificate. None when it ends an epoch that is not this member's. */
   readonly blocks: readonly Block[];
   readonly finalization: Verified<Certificate>;
 }
@@ -27,8 +32,8 @@ export type CheckpointFetch =
   /** No honest member sends this. */
   | { readonly kind: "dishonest"; readonly fault: CheckpointFault; readonly reason: string };
 
-/** What is wrong with a checkpoint: its shape, its certificate, the state, the executed keys, the blocks above it. */
-export type CheckpointFault = "malformed" | "not-certified" | "wrong-state" | "wrong-keys" | "no-chain";
+/** What is wrong with a checkpoint: its shape, the way to its epoch, its certificate, the state, the executed keys, the blocks above it. */
+export type CheckpointFault = "malformed" | "no-way" | "not-certified" | "wrong-state" | "wrong-keys" | "no-chain";
 
 export interface TransferOptions {
   readonly network: Pick<Network, "request">;
@@ -67,9 +72,17 @@ export async function fetchCheckpoint(
   const { height, parts, proof } = first.value;
   if (height <= above || !proof) return none("it has no newer checkpoint that is proven");
   const { block, finalization } = proof;
-  if (block.header.epoch !== keys().config.epoch) return none("its checkpoint is of an epoch that is not known here");
-  if (!verifyCertificate(keys(), finalization))
-    return dishonest("not-certified", "a checkpoint's finalization that does not verify");
+  if (block.header.epoch < keys().config.epoch) return none("its checkpoint is of an earlier epoch");
+  const way = await followTo(block.header.epoch, keys(), async (from) => {
+    const answer = await part(height, parts + from);
+    if (answer?.kind !== "ok" || answer.value.content[0] !== handoversPart) return undefined;
+    return answer.value.content.subarray(1);
+  });
+  if (way.kind === "dishonest") return dishonest("no-way", way.reason);
+  if (way.kind === "none") return none("it does not show the way to its checkpoint's epoch");
+  const { handovers } = way;
+  const verifiedProof = verifyCertificate(way.keys, finalization);
+  if (!verifiedProof) return dishonest("not-certified", "a checkpoint's finalization that does not verify");
   if (finalization.kind !== "finalize" || finalization.block !== block.hash || block.header.rootHeight !== height)
     return dishonest("not-certified", "a checkpoint's proof that is of another block");
 
@@ -105,18 +118,25 @@ export async function fetchCheckpoint(
     await staged?.discard();
   }
 
+  if (ledger.epochConfig.epoch !== block.header.epoch)
+    return dishonest("wrong-state", "a checkpoint whose state is of another epoch than its proof");
+  const checkpoint: Checkpoint = { height, root: block.header.root, proof, parts: state };
+  const found = { kind: "fetched", checkpoint, ledger, keys: way.keys, handovers } as const;
+  // It ends an epoch that nobody here knows the set of: the state names its last block, and that is all there is to know.
+  if (handovers.length > 0 && ledger.epochConfig.anchor.height === height)
+    return { ...found, blocks: [], finalization: verifiedProof };
+
   const request = encodeFetchBlocks({ tip: undefined, above: toHeight(height - 1), limit: limits.replyBlocks });
   const reply = await network.request(peer, "fetch-blocks", request, limits.requestTimeoutMs);
   const chainFrom = reply.kind === "ok" ? decodeBlocks(reply.bytes) : undefined;
   if (chainFrom?.kind !== "ok") return none("it does not give the checkpoint's block");
   const { blocks } = chainFrom.value;
-  const certified = chainFrom.value.finalization && verifyCertificate(keys(), chainFrom.value.finalization);
+  const certified = chainFrom.value.finalization && verifyCertificate(way.keys, chainFrom.value.finalization);
   if (blocks[0]?.header.height !== height || !certified || certified.block !== blocks.at(-1)?.hash)
     return none("it does not give the checkpoint's block");
   const linked = blocks.every((next, i) => i === 0 || next.header.parent === blocks[i - 1]?.hash);
   if (!linked) return dishonest("no-chain", "blocks that are no chain");
-  const checkpoint: Checkpoint = { height, root: block.header.root, proof, parts: state };
-  return { kind: "fetched", checkpoint, ledger, blocks, finalization: certified };
+  return { ...found, blocks, finalization: certified };
 }
 
 async function* noParts(): AsyncGenerator<Uint8Array> {}

@@ -64,6 +64,8 @@ export interface DriverOptions {
   readonly observe: Observer;
   /** A contradiction that only more than F faulty power can make, or a bug: the process must end. */
   readonly onFatal: (error: unknown) => void;
+  /** The record on disk is of a later epoch now, from a peer's checkpoint: end the driver and start one anew. */
+  readonly onMoved: () => void;
 }
 
 export interface Driver {
@@ -298,6 +300,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     settlement,
     checkpoints,
     penalize,
+    onMoved: () => !stopped && options.onMoved(),
     keys: () => keys,
     ledger: () => ledger,
     replaceLedger: (restored, time) => {
@@ -413,7 +416,9 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     },
   });
   network.onBroadcast((from, bytes) => inbound.push(from, bytes));
-  network.onRequest(createServing({ ...shared, store, chain: () => chain, receiving, penalize: penalizePeer }));
+  network.onRequest(
+    createServing({ ...shared, store, chain: () => chain, receiving, way: proofs.way, penalize: penalizePeer }),
+  );
   peers.dial();
   if (!mayVote()) core.feed({ kind: "disk", healthy: false });
   core.feed({ kind: "start" });

@@ -40,6 +40,30 @@ describe("epochs", () => {
   });
 });
 
+test("who joins when the first epochs' blocks are gone stands on a checkpoint of a later one, by way of its handovers", async () => {
+  const swarm = createSwarm({
+    seed: 36,
+    learners: 2,
+    segmentBytes: 1 << 14,
+    parameters: { epochBlocks: 12, checkpointInterval: 5, idleInterval: 50 },
+  });
+  for (const i of everyone) await swarm.start(i);
+  for (let i = 0; i < 24; i++) await settle(swarm, i % 4, `a${i}`);
+  await swarm.until(() => everyone.every((i) => swarm.nodes[i]!.store!.lowestHeight > 20), 120_000);
+  await swarm.until(() => swarm.driver(0).services.status().epoch > 3, 120_000);
+  for (const learner of [4, 5]) {
+    await swarm.start(learner);
+    const heightOf = (index: number) => swarm.nodes[index]!.driver?.services.status().finalizedHeight ?? 0;
+    await swarm.until(() => heightOf(learner) > 20 && heightOf(0) - heightOf(learner) < 8, 60_000);
+    expect(swarm.nodes[learner]!.events).toContainEqual(
+      expect.objectContaining({ kind: "catch-up", source: "checkpoint" }),
+    );
+  }
+  await settle(swarm, 1, "b");
+  await expectSameRoots(swarm, [...everyone, 4, 5]);
+  for (const { failures } of swarm.nodes) expect(failures).toEqual([]);
+});
+
 test("a seat that was given new keys is dialled where the seat was", async () => {
   const dialled = new Map<number, readonly PeerAddress[]>();
   const port = (index: number, inner: SimNetworkPort): Network => ({

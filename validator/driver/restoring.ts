@@ -7,7 +7,12 @@ import { height as toHeight } from "../consensus/types.ts";
 import { messageHashKind, messageKeyKind, type SettlementLedger } from "../ledger/execute.ts";
 import type { Store } from "../storage/types.ts";
 import type { Batches } from "./batches.ts";
-import { type CheckpointFetch, fetchCheckpoint, type TransferOptions } from "./checkpoint-transfer.ts";
+import {
+  type CheckpointFetch,
+  type FetchedCheckpoint,
+  fetchCheckpoint,
+  type TransferOptions,
+} from "./checkpoint-transfer.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { DiskGuard } from "./disk-guard.ts";
 import type { Executor } from "./executor.ts";
@@ -37,6 +42,8 @@ export interface RestoringOptions extends TransferOptions {
   readonly replaceCore: (state: State) => void;
   readonly feed: (input: Input) => void;
   readonly commit: (block: Block, finalization: Certificate) => void;
+  /** This process stands in a later epoch than it runs in: it has to begin anew. */
+  readonly onMoved: () => void;
   readonly penalize: (seat: SeatIndex, reason: string) => void;
   readonly observe: Observer;
 }
@@ -89,6 +96,31 @@ export function createRestoring(options: RestoringOptions): (seat: SeatIndex) =>
     return ordered;
   }
 
+  /**
+   * Into a later epoch: everything from the set on is another, and the record on disk says it all. It is written, and the
+   * process begins anew from it, as it would after a crash.
+   */
+  async function cross(
+    { checkpoint, handovers, blocks, finalization }: FetchedCheckpoint,
+    from: Height,
+  ): Promise<boolean> {
+    await executor.abandon();
+    await outbox.idle();
+    // Who asks this member is shown the way as well.
+    for (const { epoch, bytes } of handovers) await store.saveHandover(epoch, bytes);
+    const { height } = checkpoint;
+    const [first] = blocks;
+    if (first) {
+      store.keep({ kind: "block", block: first });
+      store.keep({ kind: "final", height, hash: first.hash, finalization });
+    }
+    settlement.jump(height, finalization);
+    await checkpoints.install(checkpoint);
+    options.observe({ kind: "catch-up", from, to: height, source: "checkpoint" });
+    options.onMoved();
+    return false;
+  }
+
   return async (seat) => {
     const from = ledger().executed.height;
     let fetched: CheckpointFetch;
@@ -104,6 +136,7 @@ export function createRestoring(options: RestoringOptions): (seat: SeatIndex) =>
     const { checkpoint, blocks, finalization } = fetched;
     const [first, ...rest] = blocks;
     const stale = ledger().executed.height >= checkpoint.height;
+    if (!stale && fetched.keys.config.epoch !== keys().config.epoch) return cross(fetched, from);
     if (!first || stale || first.header.epoch !== keys().config.epoch) return false;
     await executor.abandon();
     await outbox.idle();

@@ -17,6 +17,7 @@ import type { Block, Certificate, Digest, Height, SeatIndex } from "../consensus
 import { height as toHeight } from "../consensus/types.ts";
 import type { Store } from "../storage/types.ts";
 import type { ChainView } from "./chain-view.ts";
+import { encodeHandovers } from "./handover-transfer.ts";
 import type { Limits } from "./limits.ts";
 import type { Membership } from "./membership.ts";
 import type { PeerName, StreamProtocol } from "./ports.ts";
@@ -28,6 +29,8 @@ export interface ServingOptions {
   readonly chain: () => ChainView;
   readonly state: () => State;
   readonly receiving: Receiving;
+  /** Handovers from the set of an epoch on, as many as are sent at once. */
+  readonly way: (from: number) => readonly Uint8Array[];
   readonly penalize: (peer: PeerName, reason: string) => void;
   readonly limits: Pick<Limits, "replyBytes" | "replyBlocks" | "replyBatches">;
 }
@@ -152,10 +155,12 @@ export function createServing(
       return encodeCheckpointPart({ height: toHeight(0), parts: 0, content: new Uint8Array(0), proof: undefined });
     const keys = store.keys.export(kept.height);
     const parts = kept.parts.length + (keys?.parts ?? 0);
-    const content = kept.parts[part] ?? (part < parts ? await keys?.part(part - kept.parts.length) : undefined);
+    // Beyond the last part: the way to its epoch from that of whoever asks.
+    const way = part >= parts ? encodeHandovers(options.way(part - parts)) : undefined;
+    const content = way ?? kept.parts[part] ?? (part < parts ? await keys?.part(part - kept.parts.length) : undefined);
     if (!content) throw new Error("the checkpoint has no such part");
     const tagged = new Uint8Array(content.length + 1);
-    tagged[0] = part < kept.parts.length ? statePart : keysPart;
+    tagged[0] = way ? handoversPart : part < kept.parts.length ? statePart : keysPart;
     tagged.set(content, 1);
     return encodeCheckpointPart({ height: kept.height, parts, content: tagged, proof: kept.proof });
   }
@@ -176,9 +181,10 @@ export function createServing(
   };
 }
 
-/** The first byte of a checkpoint's part: what follows is ledger state, or executed keys. */
+/** The first byte of a checkpoint's part: what follows is ledger state, executed keys, or handovers. */
 export const statePart = 0;
 export const keysPart = 1;
+export const handoversPart = 2;
 
 function sizeOf(block: Block): number {
   const { header, body } = encodeBlock(block);

@@ -192,6 +192,16 @@ export function createSwarm(options: SwarmOptions): Swarm {
     return running;
   };
 
+  function crash(index: number): void {
+    const node = nodeAt(index);
+    node.life += 1;
+    node.clock.stop();
+    node.port.crash();
+    node.disk.crash(world.random);
+    node.driver = undefined;
+    node.store = undefined;
+  }
+
   async function startNode(index: number): Promise<void> {
     const node = nodeAt(index);
     const signers = signersOf(index);
@@ -226,6 +236,11 @@ export function createSwarm(options: SwarmOptions): Swarm {
         options.observe?.(index, event);
       },
       onFatal: (error) => alive() && node.failures.push(error),
+      onMoved: () => {
+        if (!alive()) return;
+        crash(index);
+        startNode(index).catch((error: unknown) => node.failures.push(error));
+      },
     }).then((started) => {
       live = started;
     });
@@ -274,15 +289,7 @@ export function createSwarm(options: SwarmOptions): Swarm {
     async startAll() {
       for (const i of nodes.keys()) await swarm.start(i);
     },
-    crash(index) {
-      const node = nodeAt(index);
-      node.life += 1;
-      node.clock.stop();
-      node.port.crash();
-      node.disk.crash(world.random);
-      node.driver = undefined;
-      node.store = undefined;
-    },
+    crash,
     privateOf: (of) => {
       const items = privateItems(of);
       return items.length > 0 ? encodePrivatePayload(items) : undefined;

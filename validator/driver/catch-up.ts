@@ -110,9 +110,10 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
       const reply = await request(seat, undefined, from);
       if (!reply || stopped) return;
       // Batches go with their blocks: what peers no longer keep cannot be executed here either.
-      if (reply.lowestHeight > options.executed() + 1) {
-        if (!(await options.checkpoint(seat))) return;
-        continue;
+      const isGone = reply.lowestHeight > options.executed() + 1;
+      if (isGone || isFar(reply.finalizedHeight)) {
+        if (await options.checkpoint(seat)) continue;
+        if (isGone || stopped) return;
       }
       if (reply.finalizedHeight <= state().finalized.height || !(await room())) return;
       feed({ kind: "blocks", blocks: reply.blocks, finalization: reply.finalization });
@@ -120,6 +121,12 @@ export function createCatchUp(options: CatchUpOptions): CatchUp {
       if (to > from) observe({ kind: "catch-up", from, to, source: "blocks" });
       else if (membership().config.epoch === epoch) return;
     }
+  }
+
+  /** A learner so far behind that a newer checkpoint is there: nobody asks for its own execution of what was before. */
+  function isFar(finalized: Height): boolean {
+    const { self, config } = membership();
+    return self === undefined && finalized - options.executed() > 2 * config.parameters.checkpointInterval;
   }
 
   /** Waits while execution is behind, or an ended epoch waits for its successor; false when execution stands still. */

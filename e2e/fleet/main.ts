@@ -214,7 +214,7 @@ if (started.kind === "failed") {
   failed++;
 } else {
   const { fleet } = started;
-  // First: who joins follows the chain block by block, and members keep few of an older one.
+  // First: the others kill who would be moved.
   await scenario("four seats become seven and four again, under load", () => scale(fleet));
   for (const [index, seat] of fleet.view.seats.entries()) {
     await scenario(`kill -9 of ${seat.name} under load`, () => killOne(fleet, index));

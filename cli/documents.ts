@@ -20,6 +20,8 @@ function page(program: Command): string {
 
 **Live figures.** Heights in \`swarm status\` are what validators say of themselves at the moment. In a cluster they are asked through the API server (\`get\` on \`pods/proxy\`); without that right, or without an answer, they are unknown and everything else is shown.
 
+**Payments and proofs.** \`submit\` and \`proof\` ask the gateway and the validators of a swarm of this machine where their pods listen. Those of a cluster are reached from inside, or forwarded with \`kubectl port-forward\`, and named with \`--gateway\` or \`--validator\`. \`verify-proof\` trusts the genesis document of \`--genesis\`; without it, the one that the API server has.
+
 **Rights.** Everything that is asked for is in the namespace:
 
 | command | rights |
@@ -30,6 +32,8 @@ function page(program: Command): string {
 | \`explain\` | \`get\` on \`validatorswarms\` and \`configmaps\` |
 | \`logs\` | \`get\`, \`list\` on \`pods\`, \`get\` on \`pods/log\` |
 | \`delete\` | \`get\`, \`delete\` on \`validatorswarms\`; \`--wait\`: \`list\`, \`watch\` |
+| \`submit\`, \`proof\` | \`get\` (without \`--swarm\`: \`list\`) on \`validatorswarms\`, \`list\` on \`pods\`; none with \`--gateway\`, \`--validator\` |
+| \`verify-proof\` | \`get\` on \`configmaps\`, without \`--swarm\` \`list\` on \`validatorswarms\`; none with \`--genesis\`, and nobody is asked then |
 
 **Colours** are used on a terminal unless \`NO_COLOR\` is set.
 
@@ -68,7 +72,7 @@ const needed = ({ options }: Command) =>
   options.filter(({ mandatory }) => mandatory).map(({ flags }) => flags.replace(/^-\w, /, ""));
 const rest = ({ options }: Command) => (options.some(({ mandatory }) => !mandatory) ? ["[options]"] : []);
 
-/** Options of every command, and of those that talk to an API server or to a swarm of this machine. */
+/** Options of every command, and of those that talk to an API server. */
 const shared = new Set(["output", "kubeconfig", "context", "namespace", "swarm"]);
 
 function sharedOptions({ commands }: Command): readonly string[] {

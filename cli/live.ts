@@ -1,9 +1,9 @@
 /** What validators say about themselves right now: from their metrics, asked one by one, for display only. */
-import { findEndpoints } from "../operator/embedded/endpoints.ts";
 import { pods } from "../operator/kube/kinds.ts";
 import { boundedLines } from "../operator/kube/lines.ts";
 import { pathOf, type StoredObject } from "../operator/kube/objects.ts";
 import { noSignal } from "./ask.ts";
+import { addressHere } from "./find.ts";
 import { podsOf } from "./report.ts";
 import type { World } from "./world.ts";
 
@@ -24,22 +24,21 @@ const atOnce = 16;
 const metricsPort = 7_102;
 
 /**
- * Asks the validators of a swarm; by pod. Those that do not answer in time, or may not be asked, are left out. On this machine they are asked
- * where the swarm says that they listen, in a cluster through the API server (`pods/proxy`).
+ * Asks the validators of a swarm; by pod. Those that do not answer in time, or may not be asked, are left out. On this
+ * machine they are asked where their pods listen, in a cluster through the API server (`pods/proxy`).
  */
 export async function askValidators(
   world: World,
   swarm: string,
   owned: readonly StoredObject[],
 ): Promise<ReadonlyMap<string, LiveFigures>> {
-  const endpoints = world.embedded ? findEndpoints(swarm) : undefined;
-  const seats = endpoints?.kind === "found" ? endpoints.endpoints.seats : [];
   const found = new Map<string, LiveFigures>();
-  const open = podsOf(swarm, owned, "validator").map(({ metadata }) => metadata.name);
+  const open = [...podsOf(swarm, owned, "validator")];
   const work = async () => {
-    for (let name = open.pop(); name !== undefined; name = open.pop()) {
-      const here = seats.find(({ identity }) => identity === name);
-      const lines = here ? linesAt(`${here.metrics}/metrics`) : linesOfPod(world, name);
+    for (let pod = open.pop(); pod !== undefined; pod = open.pop()) {
+      const { name } = pod.metadata;
+      const here = addressHere(world, pod, "metrics");
+      const lines = here === undefined ? linesOfPod(world, name) : linesAt(`${here}/metrics`);
       const figures = await readFigures(lines);
       if (figures) found.set(name, figures);
     }

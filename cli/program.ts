@@ -4,7 +4,7 @@ import type { ApplyOptions } from "./apply.ts";
 import { complete, completeWord, completionScript, filesLine, type Shell, shells } from "./completion.ts";
 import type { DeleteOptions } from "./delete.ts";
 import { type ExitCode, exitCodes, exitMeanings } from "./exit.ts";
-import type { GatewayOptions } from "./find.ts";
+import type { GatewayOptions, OpenWorld } from "./find.ts";
 import type { LogsOptions } from "./logs.ts";
 import { isName, nameRule } from "./names.ts";
 import { harmless, type Output } from "./output.ts";
@@ -12,6 +12,7 @@ import type { ProofOptions } from "./proof.ts";
 import type { ScaleOptions } from "./scale.ts";
 import type { StatusOptions } from "./status.ts";
 import type { SubmitOptions } from "./submit.ts";
+import type { VerifyOptions } from "./verify-proof.ts";
 import type { World, WorldOptions } from "./world.ts";
 
 interface OutputOptions {
@@ -72,6 +73,15 @@ export function createProgram(options: ProgramOptions = {}): Program {
     found.world.api.close();
   }
 
+  /** For commands that may be told all they need: they look for the API server themselves. */
+  async function mayAsk<O extends OutputOptions & WorldOptions>(
+    options: O,
+    use: (open: OpenWorld, output: Output) => Promise<ExitCode>,
+  ): Promise<void> {
+    const { openWorld } = await import("./world.ts");
+    code = await use(() => openWorld(options, plugin), outputOf(options));
+  }
+
   const program = new Command(name)
     .description("Swarms of validators: apply, watch and scale them; send payments and prove that they settled.")
     .configureOutput({ writeOut: write, writeErr: writeError })
@@ -89,7 +99,8 @@ export function createProgram(options: ProgramOptions = {}): Program {
       .option("--kubeconfig <file>", `API server and credentials; default: ${whereDefault(plugin)}`)
       .option("--context <name>", "context of the kubeconfig")
       .option("-n, --namespace <name>", "namespace; default: the context's", nameOf);
-  const onMachine = (made: Command) => made.option("--swarm <name>", "which swarm of this machine, when several run");
+  const onSwarm = (made: Command) =>
+    onCluster(made).option("--swarm <name>", "which swarm, when the namespace has several", nameOf);
 
   onCluster(command("apply", "Create or change swarms and checkpoints as files say."))
     .requiredOption("-f, --filename <files...>", "YAML files, - for standard input")
@@ -135,7 +146,7 @@ export function createProgram(options: ProgramOptions = {}): Program {
     .action((named: string, options: DeleteOptions & OutputOptions & WorldOptions) =>
       inWorld(options, async (world, output) => (await import("./delete.ts")).remove(world, named, options, output)),
     );
-  onMachine(command("submit", "Send a pacs.008 file through the gateway and show its pacs.002."))
+  onSwarm(command("submit", "Send a pacs.008 file through the gateway and show its pacs.002."))
     .argument("<file>", "pacs.008 in XML, or - for standard input")
     .option("--as <bic>", "the institution that sends it; default: the file's instructing agent")
     .option("--no-wait", "return when it is accepted, not when it is settled")
@@ -144,26 +155,27 @@ export function createProgram(options: ProgramOptions = {}): Program {
     .option("--cert <file>", "client certificate for the gateway, PEM")
     .option("--key <file>", "its private key, PEM")
     .option("--ca <file>", "authority that vouches for the gateway, PEM")
-    .action(async (file: string, options: SubmitOptions & GatewayOptions & OutputOptions) => {
-      code = await (await import("./submit.ts")).submit(file, options, outputOf(options));
-    });
-  onMachine(command("proof", "Fetch the proof that a payment settled."))
+    .action((file: string, options: SubmitOptions & GatewayOptions & OutputOptions & WorldOptions) =>
+      mayAsk(options, async (open, output) => (await import("./submit.ts")).submit(open, file, options, output)),
+    );
+  onSwarm(command("proof", "Fetch the proof that a payment settled."))
     .argument("<uetr>", "the payment's UETR")
     .option("-o, --out <file>", "write the proof there; default: UETR.proof, - for standard output")
     .addOption(
       new Option("--validator <urls...>", "RPC of validators of a cluster").argParser(urlsOf).conflicts("swarm"),
     )
     .option("--genesis <file>", "genesis document of their chain")
-    .action(async (uetr: string, options: ProofOptions & OutputOptions) => {
-      code = await (await import("./proof.ts")).showProof(uetr, options, outputOf(options));
-    });
-  onMachine(command("verify-proof", "Verify a proof offline, from the genesis document alone."))
+    .action((uetr: string, options: ProofOptions & OutputOptions & WorldOptions) =>
+      mayAsk(options, async (open, output) => (await import("./proof.ts")).showProof(open, uetr, options, output)),
+    );
+  onSwarm(command("verify-proof", "Verify a proof offline, from the genesis document alone."))
     .argument("<file>", "the proof, or - for standard input")
-    .option("--genesis <file>", "the genesis document that is trusted; default: that of the swarm of this machine")
-    .action(async (file: string, options: OutputOptions & { readonly swarm?: string; readonly genesis?: string }) => {
-      const { verifyProofFile } = await import("./verify-proof.ts");
-      code = await verifyProofFile(file, options, outputOf(options));
-    });
+    .option("--genesis <file>", "the genesis document that is trusted; default: the swarm's, as the API server has it")
+    .action((file: string, options: VerifyOptions & OutputOptions & WorldOptions) =>
+      mayAsk(options, async (open, output) =>
+        (await import("./verify-proof.ts")).verifyProofFile(open, file, options, output),
+      ),
+    );
   program
     .command("completion")
     .description("Print a script that completes command lines.")

@@ -4,7 +4,7 @@ import { normalizeUuid } from "../gateway/iso20022/uetr.ts";
 import { fetchProof } from "../operator/proofs.ts";
 import { connectSettlement } from "./connect.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
-import { findValidators, type ValidatorOptions } from "./find.ts";
+import { findValidators, type OpenWorld, type ValidatorOptions } from "./find.ts";
 import { type Output, writeJson } from "./output.ts";
 import type { ProofResult } from "./shapes.ts";
 
@@ -13,13 +13,18 @@ export interface ProofOptions extends ValidatorOptions {
 }
 
 /** Fetches the proof from any validator and writes it to a file, or to standard output for `-`. */
-export async function showProof(text: string, options: ProofOptions, output: Output): Promise<ExitCode> {
+export async function showProof(
+  open: OpenWorld,
+  text: string,
+  options: ProofOptions,
+  output: Output,
+): Promise<ExitCode> {
   const uetr = normalizeUuid(text);
   if (uetr === undefined) {
     output.error(`${text} is no UETR: it has 36 characters, such as 8a562c67-ca16-48ba-b074-65581be6f001.`);
     return exitCodes.usage;
   }
-  const found = findValidators(options);
+  const found = await findValidators(open, options);
   if (found.kind === "failed") {
     output.error(found.reason);
     return found.code;

@@ -176,8 +176,8 @@ function podReport(pod: StoredObject): SwarmReport["gateways"][number] {
   const state = isRecord(container) && isRecord(container["state"]) ? container["state"] : {};
   const stopped = [state["waiting"], state["terminated"]];
   const reason = stopped.map((each) => textAt(each, "reason")).find((text) => text !== "");
-  const readiness = arrayAt(status, "conditions").find((each) => textAt(each, "type") === "Ready");
-  const ready = textAt(readiness, "status") === "True";
+  const readiness = readinessOf(pod);
+  const ready = isReady(pod);
   const said = [...stopped, readiness].map((each) => textAt(each, "message")).find((text) => text !== "");
   return {
     name: pod.metadata.name,
@@ -189,6 +189,11 @@ function podReport(pod: StoredObject): SwarmReport["gateways"][number] {
     node: textAt(spec, "nodeName"),
   };
 }
+
+const readinessOf = (pod: StoredObject) =>
+  arrayAt(pod["status"], "conditions").find((each) => textAt(each, "type") === "Ready");
+
+export const isReady = (pod: StoredObject): boolean => textAt(readinessOf(pod), "status") === "True";
 
 /** A container's last words can be long. */
 const longestMessage = 300;

@@ -1,12 +1,18 @@
 import { once } from "node:events";
-import { copyFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { shapes } from "./shapes.ts";
 import { type Cluster, createCluster, documented, podResource, swarmResource } from "./testing/cluster.ts";
-import { writeTestEndpoints } from "./testing/endpoints.ts";
-import { condition, healthyStatus, pod, putQuickstart, regions, seat } from "./testing/quickstart.ts";
+import {
+  condition,
+  healthyStatus,
+  listens,
+  onThisMachine,
+  pod,
+  putQuickstart,
+  regions,
+  seat,
+} from "./testing/quickstart.ts";
 
 let cluster: Cluster;
 beforeEach(async () => {
@@ -197,9 +203,10 @@ test("validators of this machine are asked where they listen", async () => {
   await once(validator, "listening");
   const address = validator.address();
   const port = address !== null && typeof address === "object" ? address.port : 0;
-  const directory = join(cluster.home.path, ".swarm");
-  writeTestEndpoints(directory, "quickstart", { "quickstart-eu-west-0-g1": `http://127.0.0.1:${port}` });
-  copyFileSync(join(cluster.home.path, ".kube", "config"), join(directory, "kubeconfig"));
+  onThisMachine(cluster);
+  listens(cluster, "quickstart-eu-west-0-g1", { metrics: port });
+  // Whatever an object says: nothing is asked elsewhere than on this machine.
+  listens(cluster, "quickstart-us-east-0-g1", { metrics: port }, "127.0.0.2");
   const { code, out } = await cluster.run(["status", "quickstart"]);
   validator.closeAllConnections();
   validator.close();

@@ -125,8 +125,10 @@ describe("submit --gateway", () => {
       err: expect.stringContaining("Use a URL such as"),
     });
     expect(await home.run(["submit", sample])).toMatchObject({
-      code: 3,
-      err: expect.stringMatching(/^No swarm runs from .*Or name its gateway with --gateway URL\.\n$/),
+      code: 6,
+      err: expect.stringMatching(
+        /^There is no swarm on this machine .*Any gateway can be named with --gateway URL\.\n$/,
+      ),
     });
   });
 });

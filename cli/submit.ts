@@ -9,7 +9,7 @@ import {
 } from "../operator/gateway-client.ts";
 import { bold, paymentTable, red } from "../operator/terminal.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
-import { findGateway, type GatewayOptions } from "./find.ts";
+import { findGateway, type GatewayOptions, type OpenWorld } from "./find.ts";
 import { type Output, writeJson } from "./output.ts";
 import type { SubmitResult } from "./shapes.ts";
 
@@ -21,8 +21,13 @@ export interface SubmitOptions {
 }
 
 /** Sends the file; by default waits until each of its payments is settled or rejected. */
-export async function submit(file: string, options: SubmitOptions & GatewayOptions, output: Output): Promise<ExitCode> {
-  const found = findGateway(options);
+export async function submit(
+  open: OpenWorld,
+  file: string,
+  options: SubmitOptions & GatewayOptions,
+  output: Output,
+): Promise<ExitCode> {
+  const found = await findGateway(open, options);
   if (found.kind === "failed") {
     output.error(found.reason);
     return found.code;

@@ -3,36 +3,37 @@ import { readFileSync } from "node:fs";
 import { currencyByNumber } from "../gateway/iso20022/currencies.ts";
 import { formatMinorUnits } from "../gateway/iso20022/money.ts";
 import { uuidFromBytes } from "../gateway/iso20022/uetr.ts";
-import { findEndpoints } from "../operator/embedded/endpoints.ts";
 import { bold, dim, green, red, thousands } from "../operator/terminal.ts";
 import { type TrustedGenesis, trustGenesis, verifyOffline } from "../operator/verification.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
+import { failed } from "./failures.ts";
+import { findGenesis, type OpenWorld } from "./find.ts";
 import { type Output, writeJson } from "./output.ts";
 import type { VerifyResult } from "./shapes.ts";
 
+export interface VerifyOptions {
+  readonly swarm?: string;
+  /** File of the document that is trusted. */
+  readonly genesis?: string;
+}
+
 export async function verifyProofFile(
+  open: OpenWorld,
   file: string,
-  options: { readonly swarm?: string; readonly genesis?: string },
+  options: VerifyOptions,
   output: Output,
 ): Promise<ExitCode> {
-  const found = options.genesis === undefined ? findEndpoints(options.swarm) : undefined;
-  if (found?.kind === "none") {
-    output.error(`${found.reason} Or name the genesis document that you trust with --genesis FILE.`);
-    return exitCodes.usage;
-  }
-  const genesisFile = options.genesis ?? found?.endpoints.genesis ?? "";
+  const fail = (code: ExitCode, reason: string): ExitCode => {
+    output.error(reason);
+    return code;
+  };
   const proof = read(file === "-" ? 0 : file);
-  const document = read(genesisFile);
-  const missing = proof === undefined ? file : document === undefined ? genesisFile : undefined;
-  if (proof === undefined || document === undefined) {
-    output.error(`${missing} cannot be read.`);
-    return exitCodes.usage;
-  }
-  const trusted = trustGenesis(document.toString("utf8"));
-  if (trusted.kind === "invalid") {
-    output.error(`${genesisFile}: ${trusted.reason}.`);
-    return exitCodes.usage;
-  }
+  if (proof === undefined) return fail(exitCodes.usage, `${file} cannot be read.`);
+  const found =
+    options.genesis === undefined ? await findGenesis(open, options.swarm) : readGenesisFile(options.genesis);
+  if (found.kind === "failed") return fail(found.code, found.reason);
+  const trusted = trustGenesis(found.document);
+  if (trusted.kind === "invalid") return fail(exitCodes.usage, `${found.name}: ${trusted.reason}.`);
   return show(proof, trusted.genesis, output);
 }
 
@@ -65,6 +66,13 @@ function show(proof: Uint8Array, genesis: TrustedGenesis, output: Output): ExitC
   output.line(`${thousands(facts.amount)} ${facts.currency} from ${facts.from} to ${facts.to}, in block ${height}`);
   for (const { name, detail } of steps) output.line(`  ${name.padEnd(14)} ${dim(detail)}`);
   return exitCodes.ok;
+}
+
+function readGenesisFile(file: string): Awaited<ReturnType<typeof findGenesis>> {
+  const document = read(file)?.toString("utf8");
+  return document === undefined
+    ? failed(exitCodes.usage, `${file} cannot be read.`)
+    : { kind: "found", document, name: file };
 }
 
 function read(file: string | number): Buffer | undefined {

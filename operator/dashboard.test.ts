@@ -69,15 +69,10 @@ test("the picture shows each region with its seat, who is down and why", () => {
   state.reported("s-eu-0", status({}));
   state.lost("s-us-0", "connection refused");
   const endpoints = {
-    swarm: "s",
     chainId: "",
-    pid: 1,
-    faultPower: 0,
     gateway: "",
     console: "http://127.0.0.1:7401",
-    genesis: "",
     seats: [],
-    institutions: [],
   };
   expect(picture({ state, endpoints }, figures).map(plain)).toEqual([
     "",

@@ -11,10 +11,10 @@ import { fetchProof } from "./proofs.ts";
 import { thousands } from "./terminal.ts";
 import { type TrustedGenesis, trustGenesis, verifyOffline } from "./verification.ts";
 
-const ask = ({ links, endpoints }: SwarmView, uetr: string) =>
+const ask = ({ links, swarm }: SwarmView, uetr: string) =>
   fetchProof(
     links.map(({ settlement }) => settlement),
-    endpoints.institutions.length,
+    swarm.spec.genesis.institutions.length,
     uetr,
   );
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { benchmarkFile, benchmarkRun } from "../../gateway/xml.bench.ts";
 import { parseValidatorSwarm } from "../../operator/api/validator-swarm.ts";
 import { awaitSettlement, submitFile } from "../../operator/gateway-client.ts";
+import { gatewayName } from "../../operator/objects/names.ts";
 import { startBenchFleet } from "../fleet.ts";
 import { cpuSeconds } from "../processes.ts";
 import type { Figure } from "./figure.ts";
@@ -22,8 +23,9 @@ export const gatewayXml: Figure = {
     if (parsed.kind === "invalid") throw new Error(parsed.problems.map(({ message }) => message).join(" "));
     const bench = await startBenchFleet({ ...context, swarm: parsed.swarm });
     try {
-      const { gateway, swarm } = bench.fleet.view.endpoints;
-      const pid = bench.fleet.pidOf(`${swarm}-gateway-0`);
+      const { endpoints, swarm } = bench.fleet.view;
+      const { gateway } = endpoints;
+      const pid = bench.fleet.pidOf(`${gatewayName(swarm.metadata.name)}-0`);
       if (pid === undefined) throw new Error("the gateway does not run");
       let files = 0;
       let last = "";

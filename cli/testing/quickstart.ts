@@ -1,5 +1,5 @@
 /** The quickstart's swarm as an operator reports it, with its pods. */
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import type { JsonObject } from "../../operator/kube/testing/field-ownership.ts";
@@ -89,4 +89,21 @@ export function putQuickstart(cluster: Cluster, status: JsonObject = healthyStat
     cluster.put(podResource, `${name}-g1`, pod(name, 1));
   }
   cluster.put(podResource, "quickstart-gateway-7f9c-x2x", pod("", 0));
+}
+
+/** From here on the cluster is a swarm of this machine: what its pods say that they listen on is reached. */
+export function onThisMachine({ home }: Cluster): void {
+  mkdirSync(join(home.path, ".swarm"));
+  copyFileSync(join(home.path, ".kube", "config"), join(home.path, ".swarm", "kubeconfig"));
+}
+
+/** The pod has this address, and its container these ports. */
+export function listens(
+  cluster: Cluster,
+  name: string,
+  ports: Readonly<Record<string, number>>,
+  ip = "127.0.0.1",
+): void {
+  const list = Object.entries(ports).map(([port, containerPort]) => ({ name: port, containerPort }));
+  cluster.put(podResource, name, { spec: { containers: [{ name: "only", ports: list }] }, status: { podIP: ip } });
 }

@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { readStatus, type ValidatorSwarmStatus } from "../api/status.ts";
-import { checkValidatorSwarm, faultBudget, type ValidatorSwarm } from "../api/validator-swarm.ts";
+import { checkValidatorSwarm, type ValidatorSwarm } from "../api/validator-swarm.ts";
 import type { ApiClient } from "../kube/api-client.ts";
 import { systemClock } from "../kube/clock.ts";
 import { configMaps, pods, validatorSwarms } from "../kube/kinds.ts";
@@ -12,7 +12,6 @@ import { arrayAt, isRecord, numberAt, type StoredObject, textAt } from "../kube/
 import { startWatched } from "../kube/watched.ts";
 import { genesisName, swarmOf } from "../objects/names.ts";
 import { portAddress } from "../objects/pod.ts";
-import { type Endpoints, removeEndpoints, writeEndpoints } from "./endpoints.ts";
 import { createFleetState, type FleetState } from "./fleet-state.ts";
 import type { Seat } from "./seats.ts";
 import { linkValidator, type ValidatorLink } from "./validator-link.ts";
@@ -28,6 +27,22 @@ export interface SwarmView {
   /** To the validators that hold a seat, in the order of `seats`. */
   readonly links: readonly ValidatorLink[];
   readonly state: FleetState;
+}
+
+/** Where the swarm's services listen: of pods that have an address. */
+export interface Endpoints {
+  /** Hexadecimal; empty before genesis. */
+  readonly chainId: string;
+  /** URLs. */
+  readonly gateway: string;
+  readonly console: string;
+  readonly seats: readonly {
+    readonly seat: string;
+    readonly identity: string;
+    readonly region: string;
+    readonly rpc: string;
+    readonly metrics: string;
+  }[];
 }
 
 /** A process that ended by itself. */
@@ -83,7 +98,6 @@ export function openSwarmView(options: ViewOptions): OpenedView {
   let { swarm } = options;
   let status: ValidatorSwarmStatus | undefined;
   let seats: readonly Seat[] = [];
-  let written = "";
   let dirty = false;
 
   const watched = startWatched({
@@ -130,7 +144,7 @@ export function openSwarmView(options: ViewOptions): OpenedView {
       state.setSeats(seats);
     for (const pod of ownPods()) noteRestarts(pod);
     keepLinks();
-    keepFiles();
+    keepGenesis();
     for (const listener of [...listeners]) listener();
   }
 
@@ -174,51 +188,26 @@ export function openSwarmView(options: ViewOptions): OpenedView {
     }
   }
 
-  /** For commands that find the swarm by its files: where it listens, and what `verify-proof` trusts. */
-  function keepFiles(): void {
+  /** What `verify-proof` trusts when nothing runs any more. */
+  function keepGenesis(): void {
     const genesis = textAt(objects.get(configMaps, `${namespace}/${genesisName(name)}`)?.["data"], "genesis.json");
     if (genesis !== "" && readOrEmpty(layout.genesis) !== genesis)
       writeFileSync(layout.genesis, genesis, { mode: 0o600 });
-    const text = JSON.stringify(endpoints());
-    if (text === written || (status?.chainId ?? "") === "") return;
-    written = text;
-    writeEndpoints(layout.endpoints, endpoints());
   }
 
   function endpoints(): Endpoints {
     const found = gateway();
     const address = found && portAddress(found, "clients");
-    const url = (pod: StoredObject | undefined, port: "rpc" | "metrics") => {
-      const at = pod && portAddress(pod, port);
-      return at === undefined ? [] : [`http://${at}`];
-    };
-    const total = seats.reduce((sum, { power }) => sum + power, 0);
     return {
-      swarm: name,
       chainId: status?.chainId ?? "",
-      pid: process.pid,
-      faultPower: faultBudget(total, swarm.spec.faultModel).F,
       gateway: `http://${address ?? "127.0.0.1:0"}`,
       console: options.console,
-      genesis: layout.genesis,
-      seats: seats.flatMap((seat) => {
-        const pod = podNamed(seat.identity);
-        const [rpc, metrics] = [url(pod, "rpc"), url(pod, "metrics")];
-        if (rpc[0] === undefined || metrics[0] === undefined) return [];
-        const { identity, region, power } = seat;
-        return [
-          {
-            seat: seat.name,
-            identity,
-            region,
-            power,
-            rpc: rpc[0],
-            metrics: metrics[0],
-            log: `${layout.logs}/${identity}.log`,
-          },
-        ];
+      seats: seats.flatMap(({ name: seat, identity, region }) => {
+        const pod = podNamed(identity);
+        const [rpc, metrics] = pod ? [portAddress(pod, "rpc"), portAddress(pod, "metrics")] : [];
+        if (rpc === undefined || metrics === undefined) return [];
+        return [{ seat, identity, region, rpc: `http://${rpc}`, metrics: `http://${metrics}` }];
       }),
-      institutions: swarm.spec.genesis.institutions.map((each) => ({ bic: each.bic, name: each.name })),
     };
   }
 
@@ -252,7 +241,6 @@ export function openSwarmView(options: ViewOptions): OpenedView {
     },
     async close() {
       leave.abort();
-      removeEndpoints(layout.endpoints);
       await Promise.all([...[...links.values()].map(({ link }) => link.close()), ...closings, watched.done]);
     },
   };

@@ -7,8 +7,6 @@ export interface SwarmLayout {
   readonly root: string;
   /** A copy of the chain's genesis document, for `verify-proof`. */
   readonly genesis: string;
-  /** Where the services of the running swarm listen, for `swarm` and others. */
-  readonly endpoints: string;
   readonly logs: string;
   readonly volumes: string;
 }
@@ -20,7 +18,6 @@ export function swarmLayout(swarm: string, base = swarmDirectory()): SwarmLayout
   return {
     root,
     genesis: at("genesis.json"),
-    endpoints: at("endpoints.json"),
     logs: at("logs"),
     volumes: at("volumes"),
   };

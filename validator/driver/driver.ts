@@ -64,7 +64,7 @@ export interface DriverOptions {
   readonly observe: Observer;
   /** A contradiction that only more than F faulty power can make, or a bug: the process must end. */
   readonly onFatal: (error: unknown) => void;
-  /** The record on disk is of a later epoch now, from a peer's checkpoint: end the driver and start one anew. */
+  /** The record on disk is of a later epoch, from a peer's checkpoint: end the driver and start one anew. */
   readonly onMoved: () => void;
 }
 
@@ -122,11 +122,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     status.changed();
   }
   const guard = createDiskGuard({ store, clock, observe, onChange: (_, fault) => gate(`the volume failed: ${fault}`) });
-  const clockGuard = createClockGuard({
-    clock,
-    maxClockDrift: () => membership.config.parameters.maxClockDrift,
-    onChange: gate,
-  });
+  const maxClockDrift = () => membership.config.parameters.maxClockDrift;
+  const clockGuard = createClockGuard({ clock, maxClockDrift, onChange: gate });
 
   const index = createMessageIndex();
   const governed = createGoverned();
@@ -416,9 +413,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     },
   });
   network.onBroadcast((from, bytes) => inbound.push(from, bytes));
-  network.onRequest(
-    createServing({ ...shared, store, chain: () => chain, receiving, way: proofs.way, penalize: penalizePeer }),
-  );
+  network.onRequest(createServing({ ...shared, store, chain: () => chain, receiving, proofs, penalize: penalizePeer }));
   peers.dial();
   if (!mayVote()) core.feed({ kind: "disk", healthy: false });
   core.feed({ kind: "start" });

@@ -21,6 +21,7 @@ import { encodeHandovers } from "./handover-transfer.ts";
 import type { Limits } from "./limits.ts";
 import type { Membership } from "./membership.ts";
 import type { PeerName, StreamProtocol } from "./ports.ts";
+import type { Proofs } from "./proofs.ts";
 import type { Receiving } from "./receiving.ts";
 
 export interface ServingOptions {
@@ -29,8 +30,7 @@ export interface ServingOptions {
   readonly chain: () => ChainView;
   readonly state: () => State;
   readonly receiving: Receiving;
-  /** Handovers from the set of an epoch on, as many as are sent at once. */
-  readonly way: (from: number) => readonly Uint8Array[];
+  readonly proofs: Pick<Proofs, "way">;
   readonly penalize: (peer: PeerName, reason: string) => void;
   readonly limits: Pick<Limits, "replyBytes" | "replyBlocks" | "replyBatches">;
 }
@@ -156,7 +156,7 @@ export function createServing(
     const keys = store.keys.export(kept.height);
     const parts = kept.parts.length + (keys?.parts ?? 0);
     // Beyond the last part: the way to its epoch from that of whoever asks.
-    const way = part >= parts ? encodeHandovers(options.way(part - parts)) : undefined;
+    const way = part >= parts ? encodeHandovers(options.proofs.way(part - parts)) : undefined;
     const content = way ?? kept.parts[part] ?? (part < parts ? await keys?.part(part - kept.parts.length) : undefined);
     if (!content) throw new Error("the checkpoint has no such part");
     const tagged = new Uint8Array(content.length + 1);

@@ -10,8 +10,7 @@ import {
   services,
   validatorSwarms,
 } from "./kube/kinds.ts";
-import type { StoredObject } from "./kube/objects.ts";
-import { keyOf } from "./kube/objects.ts";
+import { keyOf, type ObjectKey, type StoredObject } from "./kube/objects.ts";
 import { type Controller, type ControllerOptions, runController } from "./kube/runtime.ts";
 import type { WatchedKind } from "./kube/watched.ts";
 import { managedSelector, operatorName, swarmOf } from "./objects/names.ts";
@@ -25,13 +24,14 @@ export interface OperatorOptions
 export function startOperator(options: OperatorOptions): Controller {
   const seesNodes = options.scope.kind === "cluster";
   const swarms = new Set<string>();
-  const own = (object: StoredObject) => {
+  const part = (object: StoredObject): ObjectKey | undefined => {
     const swarm = swarmOf(object);
     const { namespace } = object.metadata;
-    return swarm === undefined ? [] : [namespace === undefined ? swarm : `${namespace}/${swarm}`];
+    return swarm === undefined || namespace === undefined ? swarm : `${namespace}/${swarm}`;
   };
+  const own = (object: StoredObject) => [part(object) ?? []].flat();
   const managed = [pods, persistentVolumeClaims, services, configMaps, podDisruptionBudgets, deployments].map(
-    (kind): WatchedKind => ({ kind, labelSelector: managedSelector, keys: own }),
+    (kind): WatchedKind => ({ kind, labelSelector: managedSelector, keys: own, part }),
   );
   const kinds: WatchedKind[] = [
     {

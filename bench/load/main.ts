@@ -108,6 +108,9 @@ async function measure(
     accepted: percentiles(done.map(({ accepted, intended }) => accepted - intended)),
     // Settlement may be heard before the answer to the submission: then there was nothing to wait for.
     settlement: percentiles(done.map(({ settled, accepted }) => Math.max(0, settled - accepted))),
+    finality: percentiles(
+      done.filter(({ final }) => final >= 0).map(({ final, accepted }) => Math.max(0, final - accepted)),
+    ),
     total: percentiles(done.map(({ settled, intended }) => settled - intended)),
     commit: percentiles(done.filter(({ final }) => final >= 0).map(({ final, intended }) => final - intended)),
     samples: flights.map(({ intended, accepted, final, settled }) => ({

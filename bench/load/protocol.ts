@@ -52,6 +52,8 @@ export interface LoadResult {
   readonly accepted: Percentiles;
   /** From the answer "accepted" to settlement. */
   readonly settlement: Percentiles;
+  /** From the answer "accepted" to the finality of its block; only when `finality` was asked for. */
+  readonly finality: Percentiles;
   /** From the intended time of submission (open loop) or the submission (closed) to settlement. */
   readonly total: Percentiles;
   /** From the intended time to the finality of its block; only when `finality` was asked for. */

@@ -31,14 +31,20 @@ export function links(): Readonly<Record<string, string>> {
 
 /** Least times from a leader's proposal, ms, when nothing but the links takes time. */
 export interface Floor {
-  /** `observers` members know that the block is final: proposal, notarize votes, finalize votes. */
+  /** So many of the observers know that the block is final: proposal, notarize votes, finalize votes. */
   readonly final: number;
-  /** `observers` members have the finalize votes of every region. */
+  /** So many of the observers have the finalize votes of every region. */
   readonly settled: number;
 }
 
-/** Of four equal members with a quorum of three. `observers`: so many have to know, F + 1 for a client. */
-export function floorOf(leader: Region, observers: number): Floor {
+/** Who tells a client: `count` of these members, F + 1. */
+export interface Observers {
+  readonly regions: readonly Region[];
+  readonly count: number;
+}
+
+/** Of four equal members with a quorum of three. */
+export function floorOf(leader: Region, observers: Observers): Floor {
   const quorum = 3;
   const nth = (values: readonly number[], n: number) => values.toSorted((a, b) => a - b)[n - 1] ?? Number.NaN;
   // A member votes when it has the proposal; it finalizes with the notarize votes of a quorum, its own among them.
@@ -46,13 +52,12 @@ export function floorOf(leader: Region, observers: number): Floor {
   const heardBy = (sent: ReadonlyMap<Region, number>, region: Region) =>
     regions.map((from) => (sent.get(from) ?? 0) + oneWay(from, region));
   const notarized = new Map(regions.map((region) => [region, nth(heardBy(proposed, region), quorum)]));
-  const final = regions.map((region) => nth(heardBy(notarized, region), quorum));
-  const settled = regions.map((region) => nth(heardBy(notarized, region), regions.length));
-  return { final: nth(final, observers), settled: nth(settled, observers) };
+  const heard = (n: number) => observers.regions.map((region) => nth(heardBy(notarized, region), n));
+  return { final: nth(heard(quorum), observers.count), settled: nth(heard(regions.length), observers.count) };
 }
 
 /** Mean over the leaders, which take turns. */
-export function meanFloor(observers: number): Floor {
+export function meanFloor(observers: Observers): Floor {
   const floors = regions.map((leader) => floorOf(leader, observers));
   const mean = (of: (floor: Floor) => number) => floors.reduce((sum, floor) => sum + of(floor), 0) / floors.length;
   return { final: mean(({ final }) => final), settled: mean(({ settled }) => settled) };

@@ -154,6 +154,46 @@ export function applying(session: () => Session): void {
     bodyOf(await remove(pods, name, { gracePeriodSeconds: 0 }));
   });
 
+  test("entries that are told apart come in the order of the latest apply", async () => {
+    const { apply, called, create, remove } = session();
+    const name = called("vsw");
+    const { metadata: _, ...spec } = quickstart;
+    await create(validatorSwarms, name, spec);
+    const condition = (type: string) => ({
+      type,
+      status: "True",
+      reason: "Tested",
+      message: "A sentence.",
+      observedGeneration: 1,
+      lastTransitionTime: "2026-01-01T00:00:00Z",
+    });
+    const applied = async (types: readonly string[], manager = "first") => {
+      const status = { conditions: types.map(condition) };
+      const body = bodyOf(await apply(validatorSwarms, name, { status }, { manager, subresource: "status" }));
+      return arrayAt(part(body, "status"), "conditions").map((each) => textAt(each, "type"));
+    };
+    await applied(["Ready", "RolloutHealthy"]);
+    expect(await applied(["Ready", "Progressing", "Degraded", "RolloutHealthy"])).toEqual([
+      "Ready",
+      "Progressing",
+      "Degraded",
+      "RolloutHealthy",
+    ]);
+    expect(await applied(["RolloutHealthy", "Progressing"], "second")).toEqual([
+      "Ready",
+      "Degraded",
+      "RolloutHealthy",
+      "Progressing",
+    ]);
+    expect(await applied(["RolloutHealthy", "Degraded", "Progressing", "Ready"])).toEqual([
+      "RolloutHealthy",
+      "Degraded",
+      "Progressing",
+      "Ready",
+    ]);
+    bodyOf(await remove(validatorSwarms, name));
+  });
+
   test("a status is applied by itself, its conditions one by one", async () => {
     const { apply, called, create, get, remove } = session();
     const name = called("vsw");

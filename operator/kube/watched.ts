@@ -3,6 +3,7 @@ import type { ApiClient } from "./api-client.ts";
 import type { Clock } from "./clock.ts";
 import { type ListWatch, type ListWatchTuning, type Observation, startListWatch } from "./list-watch.ts";
 import type { Kind, ObjectKey, StoredObject } from "./objects.ts";
+import { createParts } from "./parts.ts";
 import { collectionsOf, type Scope } from "./scope.ts";
 import type { Change } from "./store.ts";
 
@@ -12,12 +13,16 @@ export interface WatchedKind {
   readonly labelSelector?: string;
   /** Keys to work on after a change: the object's own, its controller's, … */
   readonly keys: (object: StoredObject) => readonly ObjectKey[];
+  /** The one key whose object it is a part of, told by the object alone: `Objects.partsOf` finds it by that. */
+  readonly part?: (object: StoredObject) => ObjectKey | undefined;
 }
 
 /** Objects by kind, over all collections of the scope. */
 export interface Objects {
   readonly get: (kind: Kind, key: ObjectKey) => StoredObject | undefined;
   readonly list: (kind: Kind) => readonly StoredObject[];
+  /** Those whose `part` is the key, without a look at the others; none of a kind that has no `part`. */
+  readonly partsOf: (kind: Kind, key: ObjectKey) => readonly StoredObject[];
   /** Whether what is shown of the key's collection is of this resourceVersion or later. */
   readonly hasReached: (kind: Kind, key: ObjectKey, version: string) => boolean;
 }
@@ -49,10 +54,9 @@ export interface WatchedOptions {
 export function startWatched(options: WatchedOptions): Watched {
   const { api, clock, random, scope, kinds, signal, onKey, onObservation, tuning } = options;
   const watches = kinds.flatMap((watched) =>
-    collectionsOf(watched.kind, scope).map((namespace) => ({
-      watched,
-      namespace,
-      listWatch: startListWatch({
+    collectionsOf(watched.kind, scope).map((namespace) => {
+      const parts = createParts(watched);
+      const listWatch = startListWatch({
         api,
         clock,
         random,
@@ -63,12 +67,14 @@ export function startWatched(options: WatchedOptions): Watched {
           ...(watched.labelSelector === undefined ? {} : { labelSelector: watched.labelSelector }),
         },
         onChange: (change) => {
+          parts.note(change);
           for (const key of keysOf(watched, change)) onKey(key);
         },
         onObservation: (observation) => onObservation(watched.kind, observation),
         ...(tuning ? { tuning } : {}),
-      }),
-    })),
+      });
+      return { watched, namespace, parts, listWatch };
+    }),
   );
   const of = (kind: Kind) =>
     watches.filter(({ watched }) => watched.kind.plural === kind.plural && watched.kind.group === kind.group);
@@ -92,6 +98,7 @@ export function startWatched(options: WatchedOptions): Watched {
         return undefined;
       },
       list: (kind) => of(kind).flatMap(({ listWatch }) => listWatch.store.list()),
+      partsOf: (kind, key) => of(kind).flatMap(({ parts }) => parts.of(key)),
       hasReached: (kind, key, version) =>
         of(kind)
           .filter(({ namespace }) => namespace === undefined || key.startsWith(`${namespace}/`))

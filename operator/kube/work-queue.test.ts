@@ -103,6 +103,35 @@ test("all retries together share one rate", async () => {
   expect(clock.waiting()).toEqual([1, 1, 500, 1_000, 1_500, 2_000]);
 });
 
+test("a key that fails again before its retry takes no second share of the rate", async () => {
+  const { queue, clock, end, runs } = create(10, { initialMs: 1, retries: { perSecond: 2, burst: 1 } });
+  queue.start();
+  for (let i = 0; i < 5; i++) {
+    queue.add("woken");
+    await until(() => runs.length === i + 1);
+    await end(i, { kind: "retry" });
+  }
+  queue.add("other");
+  await until(() => runs.length === 6);
+  await end(5, { kind: "retry" });
+  await until(() => queue.delayed() === 2);
+  expect(clock.waiting()).toEqual([1, 500]);
+});
+
+test("a key that failed after a success does not wait for the retry from before", async () => {
+  const { queue, clock, end, runs } = create(10, { initialMs: 100, retries: { perSecond: 1, burst: 2 } });
+  queue.start();
+  queue.add("a");
+  await end(0, { kind: "retry", atLeastMs: 30_000 });
+  await until(() => queue.delayed() === 1);
+  queue.add("a");
+  await end(1);
+  queue.add("a");
+  await until(() => runs.length === 3);
+  await end(2, { kind: "retry" });
+  await until(() => clock.waiting().includes(100));
+});
+
 test("the earliest wish for later counts, and none is lost to an early run", async () => {
   const { queue, clock, time, end, runs } = create();
   queue.start();

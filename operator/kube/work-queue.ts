@@ -77,6 +77,8 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const dirty = new Set<string>();
   const wishes = new Map<string, { readonly due: number; readonly cancel: () => void }>();
   const failures = new Map<string, number>();
+  /** Keys whose retry has its share of the rate and has not come: who fails again meanwhile needs no second share. */
+  const reserved = new Set<string>();
   const crash = Promise.withResolvers<never>();
   // An owner that does not look at `failed` gets an unhandled rejection instead: no exception is lost.
   let state: "stopped" | "started" | "draining" = "stopped";
@@ -100,6 +102,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     earlier?.cancel();
     const cancel = clock.after(milliseconds, () => {
       wishes.delete(key);
+      reserved.delete(key);
       add(key);
     });
     wishes.set(key, { due, cancel });
@@ -136,6 +139,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   }
 
   function settle(key: string, outcome: Outcome): void {
+    if (outcome.kind !== "retry") reserved.delete(key);
     switch (outcome.kind) {
       case "done":
         return void failures.delete(key);
@@ -146,6 +150,8 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
         const count = (failures.get(key) ?? 0) + 1;
         failures.set(key, count);
         const own = Math.min(limits.maxMs, limits.initialMs * 2 ** Math.min(30, count - 1));
+        if (reserved.has(key)) return;
+        reserved.add(key);
         return addAfter(key, Math.max(own, bucket.reserve(), outcome.atLeastMs ?? 0));
       }
     }
@@ -158,6 +164,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     ready.clear();
     dirty.clear();
     failures.clear();
+    reserved.clear();
     if (processing.size === 0) return Promise.resolve();
     idle ??= Promise.withResolvers<void>();
     return idle.promise;

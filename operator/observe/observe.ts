@@ -4,10 +4,10 @@ import type { Problem } from "../api/problems.ts";
 import { readStatus, type ValidatorSwarmStatus } from "../api/status.ts";
 import { checkValidatorSwarm, type ValidatorSwarm } from "../api/validator-swarm.ts";
 import { configMaps, nodes, persistentVolumeClaims, podDisruptionBudgets, pods, services } from "../kube/kinds.ts";
-import type { Kind, StoredObject } from "../kube/objects.ts";
+import { type Kind, keyOf, type StoredObject } from "../kube/objects.ts";
 import type { Objects } from "../kube/watched.ts";
 import { readBudget } from "../objects/budget.ts";
-import { genesisName, peersService, permitName, swarmFinalizer, swarmOf } from "../objects/names.ts";
+import { genesisName, peersService, permitName, swarmFinalizer } from "../objects/names.ts";
 import { isOutOfService, readNode } from "../objects/node.ts";
 import { portAddress, readPod } from "../objects/pod.ts";
 import { readGenesis, readPermit } from "../objects/records.ts";
@@ -60,8 +60,7 @@ export function observe({ object, objects, seesNodes, reports }: ObserveOptions)
   const { status } = read;
   const { name, namespace } = object.metadata;
 
-  const own = (kind: Kind) =>
-    objects.list(kind).filter((each) => each.metadata.namespace === namespace && swarmOf(each) === name);
+  const own = (kind: Kind) => objects.partsOf(kind, keyOf(object));
   const named = (kind: Kind, wanted: string) =>
     objects.get(kind, namespace === undefined ? wanted : `${namespace}/${wanted}`);
   const genesis = readGenesis(named(configMaps, genesisName(name)));

@@ -87,7 +87,7 @@ export function repeated(value: Json, shape: Shape | undefined, path = ""): Path
   return undefined;
 }
 
-/** Puts everything of `patch` over `value`: objects and lists with named entries are merged. */
+/** Puts everything of `patch` over `value`: objects and lists with named entries are merged, in the patch's order. */
 export function overlay(value: Json | undefined, patch: Json, shape: Shape | undefined): Json {
   if (isObject(patch) && isObject(value) && shape?.atomic !== true) {
     const next = new Map(Object.entries(value));
@@ -97,14 +97,35 @@ export function overlay(value: Json | undefined, patch: Json, shape: Shape | und
   }
   if (isList(patch) && isList(value) && shape?.list !== undefined) {
     const { list, items } = shape;
-    const next = new Map(value.map((entry) => [entryName(entry, list), entry]));
-    for (const entry of patch) {
-      const name = entryName(entry, list);
-      next.set(name, overlay(next.get(name), entry, items));
-    }
-    return [...next.values()];
+    const old = new Map(value.map((entry) => [entryName(entry, list), entry]));
+    const given = new Map(patch.map((entry) => [entryName(entry, list), entry]));
+    return merged([...old.keys()], [...given.keys()]).map((name) => {
+      const entry = given.get(name);
+      return entry === undefined ? old.get(name)! : overlay(old.get(name), entry, items);
+    });
   }
   return patch;
+}
+
+/**
+ * Names of both lists, those of the second in its order; what only the first has keeps its place among them as far as
+ * it has one (`mergeListItems` of structured-merge-diff).
+ */
+function merged(first: readonly string[], second: readonly string[]): readonly string[] {
+  const [old, given] = [new Set(first), new Set(second)];
+  const shared = second.filter((name) => old.has(name));
+  const out: string[] = [];
+  let [taken, met] = [0, 0];
+  for (const name of first) {
+    if (!given.has(name)) out.push(name);
+    else if (name === shared[met]) {
+      const upTo = second.indexOf(name) + 1;
+      out.push(...second.slice(taken, upTo));
+      taken = upTo;
+      met++;
+    }
+  }
+  return [...out, ...second.slice(taken)];
 }
 
 /** A strategic merge patch without directives: as `mergePatch`, but lists with named entries are merged. */

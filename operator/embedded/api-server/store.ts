@@ -316,14 +316,19 @@ function recordOf({ resource, namespace, name, version, owners }: Entry, object:
   return `${head}${all ? `,"w":${JSON.stringify(ownersToJson(owners))}` : ""},"o":${object}}`;
 }
 
-/** What is done in one turn is published together, as on a disk. */
+/**
+ * What is done in one turn is published together, and in a later turn, as on a disk: who works without a pause would
+ * otherwise keep every timer of the process waiting, its own lease's too.
+ */
 function inMemory(): Journal {
   let batch: Promise<Durable> | undefined;
   return {
     append() {
-      batch ??= Promise.resolve().then(() => {
-        batch = undefined;
-        return { kind: "durable" };
+      batch ??= new Promise((resolve) => {
+        setImmediate(() => {
+          batch = undefined;
+          resolve({ kind: "durable" });
+        });
       });
       return batch;
     },

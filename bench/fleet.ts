@@ -24,13 +24,20 @@ export const ours: System = {
   start: startBenchFleet,
 };
 
-/** `swarm`: absent: four seats, a thousand accounts, no gateway. */
-export async function startBenchFleet(
-  options: StartOptions & { readonly swarm?: ValidatorSwarm },
-): Promise<BenchFleet> {
-  const { directory, portBase, signal, swarm = benchmarkSwarm("bench") } = options;
+export interface BenchFleetOptions extends StartOptions {
+  /** Absent: four seats, a thousand accounts, no gateway. */
+  readonly swarm?: ValidatorSwarm;
+  /** With the links of this machine between members. */
+  readonly linked?: boolean;
+  /** In the place of the validator's. */
+  readonly program?: string;
+}
+
+export async function startBenchFleet(options: BenchFleetOptions): Promise<BenchFleet> {
+  const { directory, portBase, signal, swarm = benchmarkSwarm("bench"), linked = false, program } = options;
   const own = mkdtempSync(join(directory, "chain-"));
-  const started = await startFleet(swarm, { portBase, directory: own, direct: true, signal });
+  const programs = program === undefined ? {} : { validator: program };
+  const started = await startFleet(swarm, { portBase, directory: own, direct: !linked, programs, signal });
   if (started.kind === "failed") throw new Error(`${started.reason} Logs: ${started.logs}`);
   const { fleet } = started;
   const { seats, layout, links } = fleet.view;

@@ -17,6 +17,7 @@ export function failureOf({ name, namespace, embedded }: World, failure: ApiFail
   const { kind, status, message, causes } = failure;
   switch (kind) {
     case "unreachable":
+    case "lost":
     case "aborted":
       return failed(
         exitCodes.unreachable,

@@ -57,7 +57,7 @@ describe("the swarm of this machine", () => {
 
   test("one was killed and left its files", async () => {
     leaveEndpoints("one");
-    writeFileSync(join(directory, "one", "lock.json"), JSON.stringify({ pid: process.pid, started: "long ago" }));
+    writeFileSync(join(directory, "lock"), JSON.stringify({ pid: process.pid, started: "long ago" }));
     expect(await proof()).toMatchObject({ code: 3, err: expect.stringContaining("No swarm runs from") });
   });
 

@@ -13,6 +13,7 @@ import { blsSigner } from "./crypto/bls.ts";
 import { signChallenge } from "./crypto/challenge.ts";
 import { ed25519Signer } from "./crypto/ed25519.ts";
 import { startDriver } from "./driver/driver.ts";
+import type { Network } from "./driver/ports.ts";
 import type { Observer, ValidatorServices } from "./driver/services.ts";
 import { createSystemClock } from "./driver/system-clock.ts";
 import { type Chain, checkGenesis, keepGenesis, type OwnSeat, readGenesis } from "./genesis-file.ts";
@@ -34,6 +35,11 @@ import { openStore } from "./storage/store.ts";
 import type { StorageFault, Store } from "./storage/types.ts";
 import { watchVolume } from "./storage/volume-watch.ts";
 
+/** What a program around this one may put in a part's place. */
+export interface Composition {
+  readonly network?: (network: Network, config: ValidatorConfig) => Network;
+}
+
 type Exit = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** Ends `run` with an exit code; everything it has to say is said already. */
@@ -53,7 +59,12 @@ const certificateCheckMs = 60_000;
 const reachabilityCheckMs = 250;
 
 /** A process that serves its ports; `end` closes what it opened, newest first. */
-async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<void> | void)[]): Promise<void> {
+async function run(
+  config: ValidatorConfig,
+  log: Log,
+  closers: (() => Promise<void> | void)[],
+  composition: Composition,
+): Promise<void> {
   const { dataDir } = config;
   const metrics = createMetrics(config.seat);
   metrics.set("validator_info", { region: config.region, version: packageJson.version }, 1);
@@ -108,6 +119,7 @@ async function run(config: ValidatorConfig, log: Log, closers: (() => Promise<vo
       observation,
       telemetry,
       closers,
+      composition,
     });
     const { epoch, finalizedHeight } = services.status();
     log("chain-started", { chainId: chain.chainId, epoch, height: finalizedHeight });
@@ -178,6 +190,7 @@ interface ChainStart {
   readonly observation: Observation;
   readonly telemetry: Telemetry;
   readonly closers: (() => Promise<void> | void)[];
+  readonly composition: Composition;
 }
 
 /** Joins the network, and runs the driver over it and the record. */
@@ -209,7 +222,7 @@ async function startChain(options: ChainStart): Promise<ValidatorServices> {
   const addresses = new Map(config.peers.map(({ seat, addresses: where }) => [seat, where]));
   const driver = await startDriver({
     clock,
-    network,
+    network: options.composition.network?.(network, config) ?? network,
     store,
     chain,
     signers: options.signers,
@@ -321,7 +334,8 @@ async function shutDown(log: Log, signal: string, closers: (() => Promise<void> 
   return end(exitCodes.stopped);
 }
 
-function main(): void {
+/** The program. Ends the process. */
+export function main(composition: Composition = {}): void {
   const usage = (message: string): never => {
     process.stderr.write(`${message}\n`);
     return end(exitCodes.usage);
@@ -354,11 +368,11 @@ function main(): void {
       process.once(signal, () => end(exitCodes.crashed));
       shutDown(log, signal, closers).catch(crashed);
     });
-  run(parsed.config, log, closers).catch((error: unknown) => {
+  run(parsed.config, log, closers, composition).catch((error: unknown) => {
     if (error instanceof Stop && error.exit === exitCodes.usage) return usage(error.message);
     if (error instanceof Stop && error.exit === exitCodes.busy) log("volume-busy", { path: parsed.config.dataDir });
     crashed(error);
   });
 }
 
-main();
+if (import.meta.main) main();

@@ -42,6 +42,8 @@ export interface FleetOptions {
   readonly directory: string;
   /** Members dial each other without links between: what is measured is theirs alone. */
   readonly direct?: boolean;
+  /** Programs in the place of the sources', by container. */
+  readonly programs?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
@@ -49,10 +51,11 @@ const deadlineMs = 10_000;
 
 /** Resolves when every seat votes and the gateway, if there is one, takes files. */
 export async function startFleet(swarm: ValidatorSwarm, options: FleetOptions): Promise<FleetResult> {
-  const { portBase, directory, direct = false, signal } = options;
+  const { portBase, directory, direct = false, programs = {}, signal } = options;
   const { name } = swarm.metadata;
   const problems: string[] = [];
-  const opened = await openWorld({ directory, portBase, direct, onProblem: (message) => problems.push(message) });
+  const onProblem = (message: string) => void problems.push(message);
+  const opened = await openWorld({ directory, portBase, direct, programs, onProblem });
   if (opened.kind === "failed") return { kind: "failed", reason: opened.reason, logs: directory };
   const { world } = opened;
   const { namespace } = world;

@@ -33,6 +33,8 @@ export interface EmbeddedWorldOptions {
   readonly fixedPorts?: Readonly<Record<string, number>>;
   /** Members dial each other without the links between, which then carry nothing. */
   readonly direct?: boolean;
+  /** Programs in the place of the sources', by container. */
+  readonly programs?: Readonly<Record<string, string>>;
   /** Hears what no object tells: a sentence each. */
   readonly onProblem: (message: string) => void;
   readonly onAction?: OperatorOptions["onAction"];
@@ -69,13 +71,14 @@ const apiUse = "api server";
 const lease = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryMs: 500, stopMs: 500 };
 /** Validators of the same machine are asked often: it costs little, and a swarm is up or changed sooner. */
 const reporting = { statusEveryMs: 250, roundEveryMs: 1_000, retryMs: 500 };
-const programs = {
+const sources = {
   validator: join(import.meta.dirname, "../../validator/main.ts"),
   gateway: join(import.meta.dirname, "../../gateway/main.ts"),
 };
 
 export async function openWorld(options: EmbeddedWorldOptions): Promise<OpenedWorld> {
   const { portBase, fixedPorts = {}, direct = false, onProblem, onAction } = options;
+  const programs = { ...sources, ...options.programs };
   const directory = resolve(options.directory);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const lock = takeLock(lockOf(directory));

@@ -32,9 +32,12 @@ export interface StatusCause {
   readonly message: string;
 }
 
-/** Why there is no answer. `refused`: the server answered with a status of 400 or above. */
+/**
+ * Why there is no answer. `refused`: the server answered with a status of 400 or above. `unreachable`: it did not get the
+ * request. `lost`: the connection ended before the answer did, and a write may have been carried out.
+ */
 export interface ApiFailure {
-  readonly kind: "unreachable" | "timeout" | "aborted" | "malformed" | "too-large" | "refused";
+  readonly kind: "unreachable" | "lost" | "timeout" | "aborted" | "malformed" | "too-large" | "refused";
   /** HTTP status or a Status' code; 0 without an answer. */
   readonly status: number;
   /** The Status' reason, e.g. `Expired`, `Conflict`; "" when there is none. */
@@ -130,7 +133,11 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     const abort = () => void call.destroy(new Error("stopped"));
     stop.addEventListener("abort", abort, { once: true });
     call.once("close", () => stop.removeEventListener("abort", abort));
-    call.on("error", (error) => resolve(failure("unreachable", messageOf(error))));
+    let sent = false;
+    call.once("finish", () => {
+      sent = call.socket?.connecting === false;
+    });
+    call.on("error", (error) => resolve(failure(sent ? "lost" : "unreachable", messageOf(error))));
     call.on("socket", (socket) => void socket.setKeepAlive(true, keepAliveMs));
     call.on("response", resolve);
     call.end(body);
@@ -270,7 +277,7 @@ async function readAnswer(response: IncomingMessage, maxBytes: number): Promise<
   const body = await readBounded(response, maxBytes);
   const failed = (found: ApiFailure): Answer => ({ kind: "failed", failure: found });
   if (body.kind === "too-large") return failed(failure("too-large", `an answer above ${maxBytes} bytes`));
-  if (body.kind === "broken") return failed(failure("unreachable", body.message));
+  if (body.kind === "broken") return failed(failure("lost", body.message));
   const value = parse(body.text);
   // Proxies in between refuse in HTML: such a refusal is one nevertheless.
   if (status >= 400) return failed({ ...refusal(value, status, retryAfterOf(response)), status });

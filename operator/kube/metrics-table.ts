@@ -55,7 +55,7 @@ export const metricTable = {
     type: "counter",
     labels: {
       during: ["list", "watch", "election"],
-      error: ["unreachable", "timeout", "malformed", "too-large", "refused"],
+      error: ["unreachable", "lost", "timeout", "malformed", "too-large", "refused"],
     },
     unit: "events",
     help: "Requests to the API server that failed.",

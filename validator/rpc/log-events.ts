@@ -46,7 +46,7 @@ export const logEvents = {
   "certificate-unusable": {
     level: "warn",
     fields: ["error"],
-    help: "The renewed certificate, key or authority cannot be used: the old ones stay until the files are mended.",
+    help: "The renewed certificate, key or authority cannot be used; new connections still see the old ones. Mend the files before those expire.",
   },
   "volume-busy": {
     level: "fatal",

@@ -141,10 +141,24 @@ export interface Report {
   /** Executed root. Verified: named by a finalized header. */
   readonly root: Claim<string>;
   readonly sets: Claim<CertifiedSets>;
+  /** Of a learner: verified when the computed root of `height` is the one that a finalized header names. */
+  readonly shadow?: Claim<Shadow>;
   /** Ids of the members whose votes it saw in its last views. */
   readonly heard: readonly string[];
   /** Ids of transactions whose receipts it showed under a certified root, by outcome. */
   readonly outcomes: Claim<readonly TransactionOutcome[]>;
+}
+
+/** What a learner executed by itself and compared with the roots that finalized headers name, since its process began. */
+export interface Shadow {
+  /** Height of the newest block compared. */
+  readonly height: number;
+  /** Blocks compared, all with equal roots but that of `mismatch`. */
+  readonly blocks: number;
+  /** Payments in them. */
+  readonly payments: number;
+  /** The first block whose roots differ: it executes no further. Roots in lower-case hexadecimal. */
+  readonly mismatch: { readonly height: number; readonly expected: string; readonly computed: string } | undefined;
 }
 
 export interface TransactionOutcome {

@@ -141,7 +141,9 @@ async function run(
     if (page instanceof Error) {
       source.close();
       await live.close();
-      console.error(`\n${red(`The page cannot listen on port ${port}`)} (${page.code}). Choose others with --port-base.`);
+      console.error(
+        `\n${red(`The page cannot listen on port ${port}`)} (${page.code}). Choose others with --port-base.`,
+      );
       return exit.failed;
     }
     progress(`the page is at ${cyan(page.url)}`);

@@ -63,7 +63,7 @@ type Maybe<T> = readonly (T | undefined)[];
 
 /** All of the changed seats' values, and those of the others that have one; undefined when a side has none. */
 function both<T>(mine: Maybe<T>, others: Maybe<T>): readonly [readonly T[], readonly T[]] | undefined {
-  const known = (values: Maybe<T>) => values.filter((value): value is T & ({} | null) => value !== undefined);
+  const known = (values: Maybe<T>) => values.flatMap((value) => (value === undefined ? [] : [value]));
   const [a, b] = [known(mine), known(others)];
   return a.length < mine.length || b.length === 0 ? undefined : [a, b];
 }

@@ -53,5 +53,5 @@ test("it depends on no unit, and turns with the sign", () => {
 
 test("four windows say nothing, however clear they look", () => {
   expect(evidenceOf(momentsOf([5, 5, 5, 5]), 0)).toEqual({ t: 0, p: 1 });
-  expect(evidenceOf(momentsOf([5, 5, 5, 5, 5]), 0).p).toBeLessThan(0.001);
+  expect(evidenceOf(momentsOf([5, 5, 5, 5, 5]), 0).p).toBeLessThan(0.05);
 });

@@ -35,7 +35,9 @@ const priorWindows = 1;
 /** `leastVariance`: of one window's difference, known from how many samples there are; the observed one may be smaller by luck. */
 export function evidenceOf({ count, mean, squares }: Moments, leastVariance: number): Evidence {
   if (count < minWindows) return { t: 0, p: 1 };
-  const variance = Math.max(squares / (count - 1), leastVariance, Number.MIN_VALUE);
+  // Equal values do not make a number too large to count with.
+  const variance = Math.max(squares / (count - 1), leastVariance, (mean / 1_000) ** 2);
+  if (variance === 0) return { t: 0, p: 1 };
   const t = (Math.sqrt(count) * mean) / Math.sqrt(variance);
   const x = (t * t) / (count - 1);
   const shrunk = priorWindows / (count + priorWindows);

@@ -57,7 +57,7 @@ const taking =
   };
 
 /** Now and then all seats have a bad window. */
-const bursts = (random: Random) => (random() < 0.2 ? 4 : 0.25);
+const bursts = (random: Random) => (random() < 0.25 ? 2.5 : 0.5);
 
 describe("at the edge of the margin, where either verdict would be wrong, looking 30 times", () => {
   test.each<[string, Model, Analysis]>([
@@ -67,21 +67,19 @@ describe("at the edge of the margin, where either verdict would be wrong, lookin
     ["a dozen views in a window", timingOut(0.05 * 1.1 + 0.01, 0.05, 12), timeouts],
     ["latencies", taking(1.1), latency],
     ["few latencies", taking(1.1, 12), latency],
-  ])("%s: each verdict comes in at most 5 %% of the runs", (_, model, analysis) => {
+  ])("%s: each verdict comes in at most one run of twenty", (_, model, analysis) => {
     const { promote, abort } = rates(model, [analysis]);
     expect(promote).toBeLessThanOrEqual(0.05);
     expect(abort).toBeLessThanOrEqual(0.05);
   });
 
   test("bursts that shake all seats alike leave it so", () => {
-    const model = timingOut(0.11 * 1.1, 0.11, 100, bursts);
-    const { promote, abort } = rates(model, [timeouts]);
-    // Without the floor the edge is a little nearer: what is measured lies below it.
+    const { promote, abort } = rates(timingOut(0.1 * 1.1 + 0.01, 0.1, 100, bursts), [timeouts]);
+    expect(promote).toBeLessThanOrEqual(0.05);
     expect(abort).toBeLessThanOrEqual(0.05);
-    expect(promote).toBeLessThan(0.5);
   });
 
-  test("five comparisons at once share the error of an abort", () => {
+  test("two comparisons at once share the error of an abort", () => {
     const all = [timeouts, latency];
     const both: Model = (random) => {
       const times = taking(1.1)(random);

@@ -190,14 +190,12 @@ function measured({ snapshot }: Facts, canary: DesiredCanary, trial: CanaryTrial
   const from = Math.max(trial.counted, since + warmUp(canary));
   const changed = new Set(trial.seats);
   const fresh = (snapshot.analysis ?? []).filter((window) => window.from >= from && window.to > window.from);
-  return fresh.reduce(
-    (so, window): CanaryTrial => ({
-      ...so,
-      counted: window.to,
-      tallies: withWindow(so.tallies, canary.analysis, window, changed),
-    }),
-    trial,
-  );
+  let { counted, tallies } = trial;
+  for (const window of fresh) {
+    tallies = withWindow(tallies, canary.analysis, window, changed);
+    counted = window.to;
+  }
+  return { ...trial, counted, tallies };
 }
 
 /** What people are shown of a canary. */

@@ -122,7 +122,7 @@ function restart(facts: Facts, { seat, identity, pod, power, voting }: Outdated)
 function haltedBy(facts: Facts, chain: Chain): Decision | undefined {
   const bad = facts.seats.find(
     ({ id, member, holder }) =>
-      member !== undefined && holder?.pod?.revision === revisionFor(facts, id) && chain.voting.get(id) !== "yes",
+      member !== undefined && holder?.pod?.revision === revisionFor(facts, id) && chain.voting.get(member.id) !== "yes",
   );
   return bad?.holder
     ? wait(

@@ -12,15 +12,10 @@ const analysisSchema = z.strictObject({
     description:
       "What is compared between the changed seats and the others, on the same views: latency from proposal to finality, views timed out, blocks without a vote, blocks not executed yet, messages not accepted.",
   }),
-  maxIncreasePercent: z
-    .int()
-    .min(0)
-    .max(1_000)
-    .default(10)
-    .meta({
-      description:
-        "How much worse the changed seats may be, percent, with 95 % confidence. A share may always be one percentage point higher, a lag one block.",
-    }),
+  maxIncreasePercent: z.int().min(0).max(1_000).default(10).meta({
+    description:
+      "How much worse the changed seats may be, percent, with 95 % confidence. A share may always be one percentage point higher, a lag one block.",
+  }),
   minSamples: z
     .int()
     .min(30)

@@ -150,7 +150,8 @@ const checkpoint = z.strictObject({
   verified: z.boolean().meta({ description: "Whether it was restored and replayed." }),
 });
 
-const lossReason = () => z.enum(["volume-gone", "node-unreachable", "keys-differ", "retired", "quarantined"]);
+const lossReason = () =>
+  z.enum(["volume-gone", "node-unreachable", "keys-differ", "retired", "quarantined", "replaced"]);
 
 /** The operator's memory between two visits. */
 const memory = z.strictObject({

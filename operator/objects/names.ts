@@ -16,6 +16,15 @@ export const seatLabel = own("seat");
 export const generationLabel = own("generation");
 /** On pods: `Desired.podRevision` of the spec they were made from. */
 export const revisionAnnotation = own("revision");
+/** On a swarm: identities that are to be replaced by new ones, separated by commas. Those it has no more mean nothing. */
+export const replaceAnnotation = own("replace");
+
+/** On a swarm: a person's word about a rollout, `promote`, `pause`, `resume` or `rollback`, and the revision it is about. */
+export const rolloutAnnotation = own("rollout");
+
+export const replacedOf = ({ metadata }: StoredObject): readonly string[] =>
+  (metadata.annotations?.[replaceAnnotation] ?? "").split(",").flatMap((identity) => identity.trim() || []);
+
 /** On volumes: the public keys created inside, lower-case hexadecimal. */
 export const keyAnnotations = {
   blsKey: own("bls-key"),

@@ -7,7 +7,7 @@ import { configMaps, nodes, persistentVolumeClaims, podDisruptionBudgets, pods, 
 import { type Kind, keyOf, type StoredObject } from "../kube/objects.ts";
 import type { Objects } from "../kube/watched.ts";
 import { readBudget } from "../objects/budget.ts";
-import { genesisName, peersService, permitName, swarmFinalizer } from "../objects/names.ts";
+import { genesisName, peersService, permitName, replacedOf, swarmFinalizer } from "../objects/names.ts";
 import { isOutOfService, readNode } from "../objects/node.ts";
 import { portAddress, readPod } from "../objects/pod.ts";
 import { readGenesis, readPermit } from "../objects/records.ts";
@@ -75,7 +75,7 @@ export function observe({ object, objects, seesNodes, reports }: ObserveOptions)
   const outOfService = new Set(nodeObjects.filter(isOutOfService).map(({ metadata }) => metadata.name));
   const podObjects = own(pods);
   const claims = own(persistentVolumeClaims);
-  const desired = desiredOf(name, swarm.spec);
+  const desired = desiredOf(name, swarm.spec, replacedOf(object));
   const snapshot: Snapshot = {
     swarm: {
       generation: object.metadata.generation ?? 0,

@@ -58,6 +58,8 @@ export interface Desired {
   readonly retainPolicy: "Retain" | "Delete";
   readonly paused: boolean;
   readonly hibernate: boolean;
+  /** Identities that a person wants to be replaced by new ones. */
+  readonly replaced: readonly string[];
   /** An identity that cannot be reached for this long is given up, ms. */
   readonly identityTimeout: number;
 }

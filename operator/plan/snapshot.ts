@@ -258,7 +258,7 @@ export interface LostIdentity {
   readonly why: LossReason;
 }
 
-export type LossReason = "volume-gone" | "node-unreachable" | "keys-differ" | "retired" | "quarantined";
+export type LossReason = "volume-gone" | "node-unreachable" | "keys-differ" | "retired" | "quarantined" | "replaced";
 
 export interface RefusedTransaction {
   readonly id: string;

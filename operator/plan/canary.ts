@@ -70,7 +70,8 @@ export function planCanary(facts: Facts): readonly Decision[] {
   if (!canary || !chain || changesNothing(facts)) return [];
   const trial = trialOf(facts);
   if (trial?.outcome) return [];
-  if (trial?.since !== undefined) return [wait("Canary", "CanaryWatched", watchSentence(canary, trial, trial.since))];
+  if (trial?.since !== undefined)
+    return [wait("Canary", "CanaryWatched", watchSentence(facts, canary, trial, trial.since))];
   if (trial) {
     const open = trial.seats.filter((id) => !runsTrial(facts, chain, canary, id)).join(", ");
     return [wait("Canary", "CanaryStarts", `The canary begins when ${open} votes with the overrides.`)];
@@ -92,10 +93,11 @@ export function planCanary(facts: Facts): readonly Decision[] {
 const changesNothing = ({ desired }: Pick<Facts, "desired">) =>
   desired.canary?.promotedRevision === desired.podRevision;
 
-function watchSentence({ duration, analysis }: DesiredCanary, { seats, tallies }: CanaryTrial, since: number): string {
-  const verdict = judge(analysis, tallies);
-  return `${seats.join(", ")} run with the overrides until ${timeText(since + duration)}. So far ${verdictWord[verdict.kind]}: ${verdict.message}`;
+function watchSentence(facts: Facts, canary: DesiredCanary, { seats, tallies }: CanaryTrial, since: number): string {
+  const verdict = judge(canary.analysis, tallies);
+  return `${seats.join(", ")} run with the overrides until ${timeText(since + canary.duration)}. So far ${verdictWord[verdict.kind]}: ${verdict.message}${problemOf(facts)}`;
 }
+const problemOf = ({ snapshot }: Facts) => (snapshot.analysis?.problem ? ` ${snapshot.analysis.problem}` : "");
 const verdictWord = { Promote: "they pass", Abort: "they are worse", Inconclusive: "nothing is shown" } as const;
 
 /** The trial as it is to be remembered after this look. */
@@ -182,14 +184,15 @@ function goOn(facts: Facts, chain: Chain, canary: DesiredCanary, trial: CanaryTr
   const verdict = judge(canary.analysis, counted.tallies);
   const over = now - trial.since >= canary.duration;
   if (verdict.kind !== "Abort" && !over) return counted;
-  return { ...counted, outcome: { kind: verdict.kind, message: verdict.message, at: now } };
+  const message = `${verdict.message}${verdict.kind === "Inconclusive" ? problemOf(facts) : ""}`;
+  return { ...counted, outcome: { kind: verdict.kind, message, at: now } };
 }
 
 /** With the windows that are not counted yet. */
 function measured({ snapshot }: Facts, canary: DesiredCanary, trial: CanaryTrial, since: number): CanaryTrial {
   const from = Math.max(trial.counted, since + warmUp(canary));
   const changed = new Set(trial.seats);
-  const fresh = (snapshot.analysis ?? []).filter((window) => window.from >= from && window.to > window.from);
+  const fresh = (snapshot.analysis?.windows ?? []).filter((window) => window.from >= from && window.to > window.from);
   let { counted, tallies } = trial;
   for (const window of fresh) {
     tallies = withWindow(tallies, canary.analysis, window, changed);

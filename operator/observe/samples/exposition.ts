@@ -35,13 +35,13 @@ export function parseExposition(text: string, wanted: ReadonlySet<string>): Expo
 
 function sampleOf(text: string): Sample | undefined {
   const [, name, inBraces = "", number = ""] = line.exec(text) ?? [];
-  const value = valueOf(number);
+  const value = numberOf(number);
   const labels = labelsOf(inBraces);
   return name === undefined || value === undefined || !labels ? undefined : { name, labels, value };
 }
 
 /** Undefined for what is no finite number: nothing that is counted or timed is infinite. */
-export function valueOf(text: string): number | undefined {
+export function numberOf(text: string): number | undefined {
   const value = text.trim() === "" ? Number.NaN : Number(text);
   return Number.isFinite(value) ? value : undefined;
 }

@@ -1,5 +1,4 @@
 /** What one validator's metrics said at one moment, in the analysis' own words. Counters run since the process began. */
-import type { MetricName } from "../../../validator/rpc/metrics-table.ts";
 import type { Histogram } from "../../analysis/window.ts";
 import type { Sample } from "./exposition.ts";
 
@@ -25,22 +24,25 @@ export interface MemberViews {
 
 const began = "process_start_time_seconds";
 const buckets = "finality_latency_seconds_bucket";
-const views: MetricName = "consensus_member_views_total";
-const heights: MetricName = "consensus_height";
-const messages: MetricName = "ingress_messages_total";
+const views = "consensus_member_views_total";
+const heights = "consensus_height";
+const messages = "ingress_messages_total";
+const voting = "consensus_voting";
 
 /** The names of the metrics that are read. */
-export const metricsRead: readonly string[] = [began, buckets, views, heights, messages];
+export const metricsRead: readonly string[] = [began, voting, buckets, views, heights, messages];
 
 /** Answers of a validator by which it did not take a message that it could have taken. */
 const rejections = new Set(["refused", "overloaded", "not-ready"]);
 /** Bounds of a histogram, and members: more are nobody's. */
 const most = 1_000;
 
-/** Undefined when the samples are not those of a validator. */
+/** Undefined when the samples are not those of a validator that votes. */
 export function readingOf(seat: string, podUid: string, samples: readonly Sample[]): Reading | undefined {
   const start = samples.find(({ name }) => name === began)?.value;
   if (start === undefined || samples.some(({ value }) => value < 0)) return undefined;
+  // A successor on its way holds the same seat.
+  if (samples.find(({ name }) => name === voting)?.value !== 1) return undefined;
   const of = (metric: string) => samples.filter(({ name }) => name === metric);
   const sum = (some: readonly Sample[]) => some.reduce((total, { value }) => total + value, 0);
   const height = (state: string) => of(heights).find(({ labels }) => labels["state"] === state)?.value;

@@ -1,4 +1,4 @@
-/** `status` of a ValidatorSwarm. Nothing in it changes every second: heights are those of checkpoints. */
+/** `status` of a ValidatorSwarm. Nothing in it changes every second: heights are asked of the validators themselves. */
 import { z } from "zod";
 import { conditionsOf, swarmConditions } from "./conditions.ts";
 import { anyText, listMap } from "./spec/fields.ts";
@@ -24,7 +24,6 @@ const seat = z.strictObject({
   voting: z.enum(["yes", "no", "unknown"]).meta({ description: "Whether a quorum of reports has its votes." }),
   identity: anyText(80).meta({ description: "Name of its pod and volume; empty when there is none." }),
   generation: count().meta({ description: "Counts the key pairs the seat has had, from 1; 0 when there is none." }),
-  height: count().meta({ description: "Height of the newest checkpoint it has executed, blocks." }),
   replacedAt: time().optional().meta({ description: "When its identity is given up unless it comes back." }),
 });
 

@@ -116,7 +116,6 @@ export function toStatus(status: SwarmStatus, snapshot: Snapshot, selector: stri
       voting,
       identity,
       generation,
-      height: 0,
       ...(replacedAt === undefined ? {} : { replacedAt }),
     })),
     ...(permit ? { permit: permitOf(permit) } : {}),

@@ -168,7 +168,7 @@ export const mutants: readonly PlannerMutant[] = [
     edits: [
       plan(
         "facts.ts",
-        "const remembered = memory.lost.find((each) => each.identity === name && each.why === why);",
+        "const remembered = memory.lost.find((each) => each.identity === name);",
         "const remembered = memory.lost.find((each) => each.identity === name && each.since === now);",
       ),
     ],

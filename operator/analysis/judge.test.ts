@@ -64,6 +64,8 @@ describe("at the edge of the margin, where either verdict would be wrong, lookin
     ["a share of 5 %", timingOut(0.05 * 1.1 + 0.01, 0.05), timeouts],
     ["a share of 40 %", timingOut(0.4 * 1.1 + 0.01, 0.4), timeouts],
     ["a share of none", timingOut(0.01, 0), timeouts],
+    ["a share of none, and a dozen views in a window", timingOut(0.01, 0, 12), timeouts],
+    ["a share of none, and forty views in a window", timingOut(0.01, 0, 40), timeouts],
     ["a dozen views in a window", timingOut(0.05 * 1.1 + 0.01, 0.05, 12), timeouts],
     ["latencies", taking(1.1), latency],
     ["few latencies", taking(1.1, 12), latency],

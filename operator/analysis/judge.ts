@@ -50,6 +50,9 @@ export const errorRate = 0.05;
 /** Least standard deviation of a lag taken at one moment, blocks: it is a whole number. */
 const lagDeviation = 0.5;
 
+/** More events of a share than these show by themselves how it scatters. */
+const fewEvents = 3;
+
 const none: Side = { samples: 0, figure: 0 };
 
 /** The tallies with one more window, one for each analysis. A window in which a metric was not observed does not count for it. */
@@ -144,17 +147,14 @@ const figureOf = ({ metric, moments }: Tally, { samples, figure }: Side) =>
   isShare(metric) ? figure / Math.max(1, samples) : figure / moments.count;
 
 /**
- * Of one window's difference, were its samples independent: real ones only scatter more. A share takes one event and one
- * miss more than were seen, so that none in few trials is not taken for never.
+ * Of one window's difference, whatever was seen of it: windows may be alike by luck. Of a share it is that of independent
+ * trials, with one event more than were seen, as long as these are few: none in few trials is not taken for never.
  */
 function leastVariance(analysis: Analysis, { metric, moments, changed, others }: Tally): number {
   if (metric === "ExecutionLag") return lagDeviation ** 2;
   // Of Mann and Whitney's estimate when both sides are alike, without its small term.
   if (metric === "FinalityLatency") return (moments.count / 12) * (1 / changed.samples + 1 / others.samples);
-  const variance = ({ samples, figure }: Side) => {
-    const share = (figure + 1) / (samples + 2);
-    return (share * (1 - share)) / samples;
-  };
+  const variance = ({ samples, figure }: Side) => (Math.min(figure, fewEvents) + 1) / samples / (samples + 2);
   return moments.count * (variance(changed) + allowed(analysis) ** 2 * variance(others));
 }
 

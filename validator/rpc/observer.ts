@@ -83,6 +83,8 @@ export function createObservation(options: ObservationOptions): Observation {
         log("vote-received", { peerId: event.from, vote: event.vote, epoch: event.epoch, view: event.view });
         return countVote(event.vote);
       case "vote-cast":
+        // What allowed it from the beginning is never said to have changed.
+        metrics.set("consensus_voting", {}, 1);
         return countVote(event.vote);
       case "stage":
         stages.set(event.stage, (stages.get(event.stage) ?? 0) + event.microseconds);

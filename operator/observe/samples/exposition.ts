@@ -15,7 +15,7 @@ export type Exposition =
 
 /** Most lines of one text: a validator of a hundred seats has some thousand. */
 const mostLines = 20_000;
-const line = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: -?\d+)?$/;
+const line = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: -?\d+)?$/s;
 const label = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)",?/y;
 
 /** The samples of the metrics asked for; other lines are looked at no further than their names. */

@@ -3,7 +3,7 @@ import type { SeatWindow } from "../../analysis/window.ts";
 import type { Samples } from "../snapshot.ts";
 import { now, type Scene, votes, type World } from "./world.ts";
 
-const windows = 12;
+const windows = 24;
 const length = 30_000;
 
 /** Windows that end now, of every seat that votes. */

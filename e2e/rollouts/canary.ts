@@ -95,7 +95,8 @@ async function abortsTheEager(fleet: Fleet): Promise<string> {
 }
 
 async function promotesTheLearned(fleet: Fleet): Promise<string> {
-  await fleet.change(trial({ timeoutPolicy: "learned" }));
+  // A view that was given up teaches nothing: the floor keeps it patient until it has learned.
+  await fleet.change(trial({ timeoutPolicy: "learned", minTimeout: 600 }));
   const ms = await reached(fleet, "the learned policy has a verdict", () => isOver(fleet), verdictBound);
   const message = fleet.status()?.canary?.message ?? "";
   must(stage(fleet) === "Promoted", `it was not promoted: ${message}`);
@@ -107,7 +108,7 @@ async function promotesTheLearned(fleet: Fleet): Promise<string> {
     "every seat has the policy in its configuration",
   );
 
-  await fleet.change({ consensus: { timeoutPolicy: "learned" }, canary: null });
+  await fleet.change({ consensus: { timeoutPolicy: "learned", minTimeout: 600 }, canary: null });
   await reached(fleet, "the spec says so too", () => settled(fleet) && isHealthy(fleet, "UpToDate"), settledBound);
   must(JSON.stringify(await podsOf(fleet)) === JSON.stringify(promoted), "what was promoted restarts nobody");
   return `learned: promoted after ${ms} ms. ${message}`;

@@ -78,6 +78,7 @@ const trial = (overrides: Readonly<Record<string, unknown>>) => ({
 async function abortsTheEager(fleet: Fleet): Promise<string> {
   const before = await podsOf(fleet);
   await fleet.change(trial({ timeoutPolicy: "ema", minTimeout: 10 }));
+  await reached(fleet, "the eager policy is watched", () => stage(fleet) === "Watching", verdictBound);
   const ms = await reached(fleet, "the eager policy is aborted", () => stage(fleet) === "Aborted", verdictBound);
   const { seats = [], analysis = [], message = "" } = fleet.status()?.canary ?? {};
   const worse = analysis.find(({ verdict }) => verdict === "Worse");
@@ -91,12 +92,13 @@ async function abortsTheEager(fleet: Fleet): Promise<string> {
     }),
     "only the canary's pods were replaced, and all run what they ran",
   );
-  return `eager: aborted after ${ms} ms. ${message}`;
+  return `eager: aborted ${ms} ms after it was first watched. ${message}`;
 }
 
 async function promotesTheLearned(fleet: Fleet): Promise<string> {
   // A view that was given up teaches nothing: the floor keeps it patient until it has learned.
   await fleet.change(trial({ timeoutPolicy: "learned", minTimeout: 600 }));
+  await reached(fleet, "the learned policy is watched", () => stage(fleet) === "Watching", verdictBound);
   const ms = await reached(fleet, "the learned policy has a verdict", () => isOver(fleet), verdictBound);
   const message = fleet.status()?.canary?.message ?? "";
   must(stage(fleet) === "Promoted", `it was not promoted: ${message}`);
@@ -111,7 +113,7 @@ async function promotesTheLearned(fleet: Fleet): Promise<string> {
   await fleet.change({ consensus: { timeoutPolicy: "learned", minTimeout: 600 }, canary: null });
   await reached(fleet, "the spec says so too", () => settled(fleet) && isHealthy(fleet, "UpToDate"), settledBound);
   must(JSON.stringify(await podsOf(fleet)) === JSON.stringify(promoted), "what was promoted restarts nobody");
-  return `learned: promoted after ${ms} ms. ${message}`;
+  return `learned: promoted ${ms} ms after it was first watched. ${message}`;
 }
 
 const stage = (fleet: Fleet): NonNullable<ValidatorSwarmStatus["canary"]>["stage"] | undefined =>

@@ -64,6 +64,7 @@ test("the status fits the API's schema, and the memory in it is read back as it 
     refused: { id: "0 set-members x", epoch: 0, identities: [], reason: "no", at: now, generation: 1 },
     canary: {
       trial: "one",
+      terms: "ten minutes",
       seats: ["quickstart-eu-west-0"],
       chosenAt: now,
       since: now,

@@ -15,6 +15,7 @@ import type { CanaryTrial, Snapshot } from "./snapshot.ts";
 const minute = 60_000;
 const canary: DesiredCanary = {
   trial: "one",
+  terms: "ten minutes",
   seats: 1,
   revision: "watched",
   promotedRevision: "promoted",
@@ -215,6 +216,22 @@ describe("how it ends", () => {
       message: "Because. It is not tried again until the spec changes.",
     });
     expect(planned.watch).toBeUndefined();
+  });
+
+  test("what failed is tried again under other terms, what was promoted stays", () => {
+    const other = { ...four, canary: { ...canary, terms: "an hour" } };
+    for (const kind of ["Abort", "Inconclusive"] as const) {
+      const planned = ended(kind, other);
+      expect([trialIn(planned), claimed(planned)]).toEqual([undefined, [["RevisionOutdated", ["s-r0-0"]]]]);
+    }
+    expect(trialIn(ended("Promote", other))?.outcome?.kind).toBe("Promote");
+  });
+
+  test("other terms hold at once for a trial under way, and what was measured under the old ones is dropped", () => {
+    const spec = { ...four, canary: { ...canary, terms: "an hour", duration: 60 * minute } };
+    const planned = judged(10, () => 0, sceneOf(four, spec));
+    expect(trialIn(planned)).toMatchObject({ terms: "an hour", outcome: undefined, seats: ["s-r0-0"] });
+    expect(trialIn(judged(10, () => 0))?.outcome?.kind).toBe("Promote");
   });
 
   test("another spec supersedes it: what is left of it goes, then the next one begins", () => {

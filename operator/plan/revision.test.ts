@@ -49,8 +49,6 @@ describe("another trial", () => {
   test.each<[string, Readonly<Record<string, unknown>>]>([
     ["other overrides", { "canary.overrides.minTimeout": 60 }],
     ["other seats", { "canary.seats": 2 }],
-    ["another duration", { "canary.durationSeconds": 61 }],
-    ["another analysis", { "canary.analysis": [{ metric: "ExecutionLag", maxIncreasePercent: 10, minSamples: 300 }] }],
     ["another revision under it", { resources: { requests: { cpu: "2" }, limits: {} } }],
   ])("%s", (_, change) => {
     expect(canaryOf(changed(change))?.trial).not.toBe(canary.trial);
@@ -62,5 +60,14 @@ describe("another trial", () => {
     ["a pause", { paused: true }],
   ])("not %s", (_, change) => {
     expect(canaryOf(changed(change))).toEqual(canary);
+  });
+
+  test.each<[string, Readonly<Record<string, unknown>>]>([
+    ["another duration", { "canary.durationSeconds": 61 }],
+    ["another analysis", { "canary.analysis": [{ metric: "ExecutionLag", maxIncreasePercent: 10, minSamples: 300 }] }],
+  ])("but other terms: %s", (_, change) => {
+    const { trial, terms, revision } = canaryOf(changed(change)) ?? {};
+    expect([trial, revision]).toEqual([canary.trial, canary.revision]);
+    expect(terms).not.toBe(canary.terms);
   });
 });

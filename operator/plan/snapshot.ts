@@ -222,6 +222,8 @@ export interface Memory {
 export interface CanaryTrial {
   /** `DesiredCanary.trial`. */
   readonly trial: string;
+  /** `DesiredCanary.terms`, under which the tallies were made. */
+  readonly terms: string;
   /** Seats that have the overrides: written before any of them is restarted. */
   readonly seats: readonly string[];
   /** When they were chosen, ms since the Unix epoch. */

@@ -49,6 +49,7 @@ export function scenesOf(seats: number): readonly Scene[] {
     podRevision,
     canary: {
       trial: name,
+      terms: "",
       seats: tried,
       revision: `${podRevision} watched`,
       promotedRevision: "b",

@@ -4,7 +4,7 @@ import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "..");
-const rooms = ["validator", "gateway", "operator", "cli", "console", "bench", "e2e", "tools"];
+const rooms = ["validator", "checkpoint", "gateway", "operator", "cli", "console", "bench", "e2e", "tools"];
 
 interface Source {
   /** Path from the repository's root. */

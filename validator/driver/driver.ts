@@ -12,6 +12,7 @@ import type { SettlementLedger } from "../ledger/execute.ts";
 import type { ExecutedBlock } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
 import { createAccusing } from "./accusing.ts";
+import { createBackups } from "./backup.ts";
 import { createBatches } from "./batches.ts";
 import { createCatchUp } from "./catch-up.ts";
 import { createChainReports, createGoverned } from "./chain-report.ts";
@@ -169,7 +170,6 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     return result;
   });
 
-  const settledAtStart = store.recovered.settled;
   const settlement = createSettlement({
     ...shared,
     store,
@@ -178,8 +178,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     rememberedBlocks: limits.rememberedBlocks,
     rememberedMessages: limits.rememberedMessages,
     settled: {
-      height: settledAtStart?.height ?? toHeight(0),
-      finalization: settledAtStart?.finalization,
+      height: store.recovered.settled?.height ?? toHeight(0),
+      finalization: store.recovered.settled?.finalization,
     },
     executedHeight: ledger.executed.height,
     settledPayments: () => ledger.state.settledPayments,
@@ -362,8 +362,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   async function executed(block: Block, result: ExecutedBlock): Promise<void> {
     executedTime = block.header.time;
     const before = core?.state.executed.at(-1)?.coverage.degraded ?? [];
-    settlement.executed(block, result);
     const { height, root, coverage } = result;
+    settlement.executed(block, result);
     feed({ kind: "executed", height, root, coverage });
     for (const region of new Set([...before, ...coverage.degraded])) {
       const degraded = coverage.degraded.includes(region);
@@ -433,6 +433,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     status: status.current,
     watchStatus: status.watch,
     submitGovernance: (transaction) => Promise.resolve(govern(transaction)),
+    backup: createBackups({ ...shared, chain: options.chain, store, proofs, status, guard }),
     chainReport: createChainReports({ ...shared, store, proofs, governed, ledger: () => ledger }),
   };
 

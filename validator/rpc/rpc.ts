@@ -1,6 +1,7 @@
 /** All the services of one validator on one port. */
 import type { ValidatorConfig } from "../config.ts";
 import { type AdminOptions, routeAdmin } from "./admin.ts";
+import { routeBackup } from "./backup.ts";
 import { createCalls } from "./calls.ts";
 import type { Host } from "./host.ts";
 import type { Log } from "./logging.ts";
@@ -48,6 +49,7 @@ export function startRpc(options: RpcOptions): Promise<RpcServer> {
     log,
     routes: (router) => {
       routeSettlement(router, { host, calls, metrics, telemetry, watchers, operators });
+      routeBackup(router, { host, calls, readers: [...operators, ...(config.tls?.backups ?? [])] });
       routeAdmin(router, { host, calls, log, watchers, operators, settlementLatency: options.settlementLatency });
     },
   });

@@ -620,6 +620,158 @@ export declare type Account = Message<"validator.v1.Account"> & {
 export declare const AccountSchema: GenMessage<Account>;
 
 /**
+ * @generated from message validator.v1.ReadCheckpointRequest
+ */
+export declare type ReadCheckpointRequest = Message<"validator.v1.ReadCheckpointRequest"> & {
+  /**
+   * Of the checkpoint; 0: the newest that is proven.
+   *
+   * @generated from field: uint64 height = 1;
+   */
+  height: bigint;
+
+  /**
+   * Least blocks above it that come along; at most 1024.
+   *
+   * @generated from field: uint32 replay = 2;
+   */
+  replay: number;
+};
+
+/**
+ * Describes the message validator.v1.ReadCheckpointRequest.
+ * Use `create(ReadCheckpointRequestSchema)` to create a new message.
+ */
+export declare const ReadCheckpointRequestSchema: GenMessage<ReadCheckpointRequest>;
+
+/**
+ * @generated from message validator.v1.CheckpointPart
+ */
+export declare type CheckpointPart = Message<"validator.v1.CheckpointPart"> & {
+  /**
+   * @generated from oneof validator.v1.CheckpointPart.part
+   */
+  part: {
+    /**
+     * @generated from field: validator.v1.CheckpointHead head = 1;
+     */
+    value: CheckpointHead;
+    case: "head";
+  } | {
+    /**
+     * @generated from field: validator.v1.CheckpointBlock block = 2;
+     */
+    value: CheckpointBlock;
+    case: "block";
+  } | {
+    /**
+     * Canonical bytes of a batch of the block before it.
+     *
+     * @generated from field: bytes batch = 3;
+     */
+    value: Uint8Array;
+    case: "batch";
+  } | {
+    /**
+     * Ledger state, then executed keys (docs/formats.md), each at most 1 MiB.
+     *
+     * @generated from field: bytes state = 4;
+     */
+    value: Uint8Array;
+    case: "state";
+  } | {
+    /**
+     * @generated from field: bytes keys = 5;
+     */
+    value: Uint8Array;
+    case: "keys";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message validator.v1.CheckpointPart.
+ * Use `create(CheckpointPartSchema)` to create a new message.
+ */
+export declare const CheckpointPartSchema: GenMessage<CheckpointPart>;
+
+/**
+ * @generated from message validator.v1.CheckpointHead
+ */
+export declare type CheckpointHead = Message<"validator.v1.CheckpointHead"> & {
+  /**
+   * @generated from field: uint64 height = 1;
+   */
+  height: bigint;
+
+  /**
+   * Canonical JSON: its sha256 is the chain's id.
+   *
+   * @generated from field: bytes genesis = 2;
+   */
+  genesis: Uint8Array;
+
+  /**
+   * The block whose header names the height with its root, and what finalizes that very block.
+   *
+   * @generated from field: validator.v1.CheckpointBlock proof = 3;
+   */
+  proof?: CheckpointBlock | undefined;
+
+  /**
+   * @generated from field: bytes finalization = 4;
+   */
+  finalization: Uint8Array;
+
+  /**
+   * From genesis to the set of the proof's epoch.
+   *
+   * @generated from field: repeated bytes handovers = 5;
+   */
+  handovers: Uint8Array[];
+
+  /**
+   * Finalizes the last of the blocks, whose header names the root at `replay_to`.
+   *
+   * @generated from field: bytes last_finalization = 6;
+   */
+  lastFinalization: Uint8Array;
+
+  /**
+   * Blocks up to this height come with their batches.
+   *
+   * @generated from field: uint64 replay_to = 7;
+   */
+  replayTo: bigint;
+};
+
+/**
+ * Describes the message validator.v1.CheckpointHead.
+ * Use `create(CheckpointHeadSchema)` to create a new message.
+ */
+export declare const CheckpointHeadSchema: GenMessage<CheckpointHead>;
+
+/**
+ * @generated from message validator.v1.CheckpointBlock
+ */
+export declare type CheckpointBlock = Message<"validator.v1.CheckpointBlock"> & {
+  /**
+   * @generated from field: bytes header = 1;
+   */
+  header: Uint8Array;
+
+  /**
+   * @generated from field: bytes body = 2;
+   */
+  body: Uint8Array;
+};
+
+/**
+ * Describes the message validator.v1.CheckpointBlock.
+ * Use `create(CheckpointBlockSchema)` to create a new message.
+ */
+export declare const CheckpointBlockSchema: GenMessage<CheckpointBlock>;
+
+/**
  * @generated from message validator.v1.GetChainReportRequest
  */
 export declare type GetChainReportRequest = Message<"validator.v1.GetChainReportRequest"> & {
@@ -1218,6 +1370,17 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof GetChainReportRequestSchema;
     output: typeof GetChainReportResponseSchema;
+  },
+  /**
+   * A checkpoint of this validator, for who keeps it elsewhere: proof, final blocks above it with their batches, state,
+   * executed keys, in this order. One reader at a time: while it reads, what it needs stays on the volume.
+   *
+   * @generated from rpc validator.v1.AdminService.ReadCheckpoint
+   */
+  readCheckpoint: {
+    methodKind: "server_streaming";
+    input: typeof ReadCheckpointRequestSchema;
+    output: typeof CheckpointPartSchema;
   },
 }>;
 

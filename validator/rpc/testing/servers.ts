@@ -202,6 +202,7 @@ export function scriptedServices(): Script {
         components: undefined,
         outcomes: [],
       }),
+      backup: async () => ({ kind: "none", reason: "this validator has no proven checkpoint yet" }),
     },
   };
   return script;

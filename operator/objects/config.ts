@@ -6,7 +6,7 @@ import type { KubeObject, StoredObject } from "../kube/objects.ts";
 import { controllerReference } from "../kube/owner.ts";
 import type { IdentityLabels } from "../plan/snapshot.ts";
 import { relativePath, tlsFilesOf } from "./mounts.ts";
-import { identityLabels, operatorSubject } from "./names.ts";
+import { checkpointSubject, identityLabels, operatorSubject } from "./names.ts";
 import type { World } from "./world.ts";
 
 export interface ConfigOrder {
@@ -72,5 +72,5 @@ function validatorConfig({ swarm, spec, identity, region, others }: ConfigOrder,
 
 function rpcTls() {
   const { ca, cert, key } = tlsFilesOf("tls");
-  return { cert, key, clientCa: ca, operators: [operatorSubject] };
+  return { cert, key, clientCa: ca, operators: [operatorSubject], backups: [checkpointSubject] };
 }

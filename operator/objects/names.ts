@@ -16,6 +16,10 @@ export const seatLabel = own("seat");
 export const generationLabel = own("generation");
 /** On pods: `Desired.podRevision` of the spec they were made from. */
 export const revisionAnnotation = own("revision");
+/** On pods: uid of the SwarmCheckpoint that they work on. */
+export const checkpointLabel = own("checkpoint");
+/** On SwarmCheckpoints: made from the swarm's `checkpoints`. */
+export const scheduledLabel = own("scheduled");
 /** On volumes: the public keys created inside, lower-case hexadecimal. */
 export const keyAnnotations = {
   blsKey: own("bls-key"),
@@ -29,7 +33,7 @@ const managedByLabel = "app.kubernetes.io/managed-by";
 /** Selects everything that any swarm of this operator is made of. */
 export const managedSelector = `${managedByLabel}=${operatorName}`;
 
-export type Component = "validator" | "gateway";
+export type Component = "validator" | "gateway" | "checkpoint";
 
 /** Labels of every object of a swarm. */
 export const swarmLabels = (swarm: string, component: Component): Readonly<Record<string, string>> => ({
@@ -81,5 +85,11 @@ export const operatorKeySecret = (swarm: string) => `${swarm}-governance`;
 export const tlsSecret = (swarm: string) => `${swarm}-tls`;
 /** Subject of the operator's certificate, RFC 4514: validators take a genesis and governance from nobody else. */
 export const operatorSubject = "CN=validator-swarm-operator";
+/** Volume that checkpoints are written to. */
+export const checkpointVolume = (swarm: string) => `${swarm}-checkpoints`;
+/** Secret with the certificate that reads checkpoints, as `tlsSecret`. */
+export const checkpointTlsSecret = (swarm: string) => `${swarm}-checkpoint-tls`;
+/** Subject of that certificate: validators give checkpoints to it and to the operator. */
+export const checkpointSubject = "CN=validator-swarm-checkpoint";
 /** Secret with the ed25519 seeds that gateways sign with, `<BIC>.hex` each. */
 export const institutionKeys = (swarm: string) => `${swarm}-institutions`;

@@ -80,7 +80,7 @@ function start(
   salts: Awaited<ReturnType<typeof readSalts>>,
 ): Gateway {
   const metrics = createMetrics();
-  const validators = connectValidators(config);
+  const { validators, close: disconnect } = connectValidators(config, log);
   const stop = new AbortController();
   const { signal } = stop;
   let directory: Directory | undefined;
@@ -159,6 +159,7 @@ function start(
     async close() {
       stop.abort();
       await Promise.allSettled(running);
+      disconnect();
       for (const { feed, reports } of institutions.values()) {
         await feed.close();
         await reports.close();

@@ -1,10 +1,10 @@
 /** HTTP: files in, status and feeds out (docs/gateway.md). */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Logger } from "pino";
 import { callerOf } from "./caller.ts";
+import { followTls, readTls } from "./certificates.ts";
 import type { GatewayConfig } from "./config.ts";
 import { serveFeed } from "./feed-http.ts";
 import type { Gateway, Institution } from "./gateway.ts";
@@ -17,23 +17,22 @@ import { type Answer, problem, reportAnswer, retryLater, send, wantsXml } from "
 export function createGatewayServer(gateway: Gateway, log: Logger): Server {
   const { tls } = gateway.config.listen;
   const handle = createHandler(gateway, log);
-  const limits = { requestTimeout: 120_000, headersTimeout: 10_000, keepAliveTimeout: 30_000, maxHeaderSize: 16_384 };
-  const server =
-    tls === undefined
-      ? createServer(limits, handle)
-      : createTlsServer(
-          {
-            ...limits,
-            cert: readFileSync(tls.cert),
-            key: readFileSync(tls.key),
-            ca: readFileSync(tls.ca),
-            requestCert: true,
-            rejectUnauthorized: tls.requireClientCertificate,
-            minVersion: "TLSv1.3",
-          },
-          handle,
-        );
+  const server = tls === undefined ? createServer(limits, handle) : createSecureServer(tls, handle, log);
   server.maxConnections = 2048;
+  return server;
+}
+
+const limits = { requestTimeout: 120_000, headersTimeout: 10_000, keepAliveTimeout: 30_000, maxHeaderSize: 16_384 };
+
+function createSecureServer(
+  tls: NonNullable<GatewayConfig["listen"]["tls"]>,
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+  log: Logger,
+): Server {
+  const fixed = { requestCert: true, rejectUnauthorized: tls.requireClientCertificate, minVersion: "TLSv1.3" } as const;
+  const server = createTlsServer({ ...limits, ...fixed, ...readTls(tls) }, handle);
+  const stop = followTls(tls, (texts) => server.setSecureContext({ ...fixed, ...texts }), log);
+  server.once("close", stop);
   return server;
 }
 

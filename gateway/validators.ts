@@ -1,9 +1,10 @@
 /** The validators this gateway talks to: submission with failover, and what is asked of any of them. */
-import { readFileSync } from "node:fs";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import type { Logger } from "pino";
 import { RetryInfoSchema } from "../proto/google/rpc/error_details_pb.js";
 import { SettlementService, SubmitResponse_Outcome } from "../proto/validator/v1/validator_pb.js";
+import { followTls, readTls } from "./certificates.ts";
 import type { GatewayConfig } from "./config.ts";
 import { agreeOnDirectory, type Directory, type DirectoryAnswer } from "./directory.ts";
 
@@ -13,20 +14,26 @@ export interface Validator {
   readonly client: Client<typeof SettlementService>;
 }
 
-/** Opens clients over HTTP/2; connections are made when first used, and again when lost. */
-export function connectValidators(config: Pick<GatewayConfig, "validators" | "validatorTls">): readonly Validator[] {
-  const { validatorTls: tls } = config;
-  const secure =
-    tls === undefined ? {} : { cert: readFileSync(tls.cert), key: readFileSync(tls.key), ca: readFileSync(tls.ca) };
-  return config.validators.map(({ seat, url }) => {
-    const transport = createConnectTransport({
-      httpVersion: "2",
-      baseUrl: url,
-      nodeOptions: secure,
-      readMaxBytes: 64 * 1024 * 1024,
-    });
-    return { seat, client: createClient(SettlementService, transport) };
-  });
+/** Opens clients over HTTP/2; connections are made when first used, and again when lost, with the certificate of then. */
+export function connectValidators(
+  { validators, validatorTls: tls }: Pick<GatewayConfig, "validators" | "validatorTls">,
+  log: Logger,
+): { readonly validators: readonly Validator[]; readonly close: () => void } {
+  // Read by every new session: what is put into it counts from then on.
+  const secure = tls === undefined ? {} : { ...readTls(tls) };
+  const close = tls === undefined ? () => {} : followTls(tls, (texts) => void Object.assign(secure, texts), log);
+  return {
+    close,
+    validators: validators.map(({ seat, url }) => {
+      const transport = createConnectTransport({
+        httpVersion: "2",
+        baseUrl: url,
+        sessionManager: new Http2SessionManager(url, {}, secure),
+        readMaxBytes: 64 * 1024 * 1024,
+      });
+      return { seat, client: createClient(SettlementService, transport) };
+    }),
+  };
 }
 
 /** What became of a submission. */

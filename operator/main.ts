@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import packageJson from "../package.json" with { type: "json" };
 import { clusterKeys } from "./apply/keys.ts";
+import { createCertificates } from "./certificates/swarm-certificates.ts";
 import { openCredentials } from "./cluster/credentials.ts";
 import { createOperatorLog, type OperatorLog } from "./cluster/log.ts";
 import { exitCodes, type OperatorSettings, parseOptions } from "./cluster/options.ts";
@@ -36,25 +37,35 @@ async function run(settings: OperatorSettings, identity: string, log: OperatorLo
     clock,
     userAgent: `validatorswarm-operator/${packageJson.version}`,
   });
+  const { lease, scope } = settings;
+  const certificates = credentials
+    ? undefined
+    : createCertificates({
+        api,
+        clock,
+        signal: stop.signal,
+        secret: { namespace: lease.namespace, name: `${lease.name}-authority` },
+      });
   const validators = createValidators({
     clock,
     random,
-    credentials: credentials?.current,
+    credentials: credentials?.current ?? certificates?.credentials,
     onChange: (swarm) => operator.wake(swarm),
   });
   const operator = startOperator({
     api,
     clock,
     random,
-    scope: settings.scope,
+    scope,
     metrics,
     signal: stop.signal,
     identity,
-    lease: settings.lease,
+    lease,
     uniqueId: randomUUID,
     world: clusterWorld(settings.image),
     validators,
     keys: clusterKeys(api, stop.signal),
+    certificates,
     onAction: log.action,
     onProblem: log.problem,
     onObservation: log.observation,
@@ -71,7 +82,6 @@ async function run(settings: OperatorSettings, identity: string, log: OperatorLo
     await operator.done;
     return exitCodes.usage.code;
   }
-  const { lease, scope } = settings;
   log.say("info", "started", {
     version: packageJson.version,
     namespaces: scope.kind === "cluster" ? "all" : scope.namespaces.join(","),

@@ -179,7 +179,9 @@ describe("a swarm", () => {
     expect(names()).toHaveLength(8);
   });
 
-  test("is taken away pod by pod, its volumes kept", async () => {
+  test("is taken away pod by pod, its volumes kept, whatever it asks for that nobody can give", async () => {
+    change({ exposure: { announce: [{ seat: "nobody", addresses: ["/ip4/192.0.2.1/tcp/7100"] }] } });
+    await swarmThat((each) => JSON.stringify(each["status"]).includes("No seat can be named nobody"));
     fixture.server.objects.remove(path, {});
     await swarmThat((each) => textAt(each, "kind") === "Status");
     expect(list(pods)).toHaveLength(0);

@@ -10,6 +10,7 @@ import type { KeyResult, Keys } from "./apply/keys.ts";
 import { createOwnWrites } from "./apply/own-writes.ts";
 import { type Performed, perform } from "./apply/perform.ts";
 import { growVolumes } from "./apply/volumes.ts";
+import type { Certificates } from "./certificates/swarm-certificates.ts";
 import { keepCheckpoints, planSwarmCheckpoints, withCheckpoints } from "./checkpoints/keep.ts";
 import { chainIdOf } from "./genesis-document.ts";
 import type { WriteResult } from "./kube/apply.ts";
@@ -37,6 +38,8 @@ export interface ReconcileOptions {
   readonly clock: Clock;
   readonly seesNodes: boolean;
   readonly keys: Keys;
+  /** In a world that has certificates and leaves them to the operator. */
+  readonly certificates?: Certificates | undefined;
   /** Hears what each visit did, for the log. */
   readonly onAction?: (swarm: ObjectKey, action: Action, result: Performed) => void;
   /** Hears why a visit ended without a plan, or before its actions: a word and a sentence. */
@@ -49,7 +52,7 @@ const unseenMs = 1_000;
 const keyMissingMs = 5_000;
 
 export function createReconcile(options: ReconcileOptions): (run: Run) => Promise<Outcome> {
-  const { world, validators, clock, seesNodes, onAction = () => {}, onProblem = () => {} } = options;
+  const { world, validators, clock, seesNodes, certificates, onAction = () => {}, onProblem = () => {} } = options;
   const writes = createOwnWrites();
   /** Keys as they were read last, by swarm. */
   const known = new Map<ObjectKey, { readonly uid: string; readonly result: KeyResult }>();
@@ -70,6 +73,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       validators.forget(key);
       writes.forget(key);
       known.delete(key);
+      certificates?.forget(key);
       return { kind: "done" };
     }
     if (!writes.areSeen(key, objects)) return { kind: "again", afterMs: unseenMs };
@@ -87,6 +91,13 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
     // Nothing of a swarm's end is signed.
     if (found.kind === "missing" && !snapshot.swarm.deleting) {
       const reported = await report({ reason: "KeyMissing", message: found.reason });
+      return reported.kind === "done" ? { kind: "again", afterMs: keyMissingMs } : reported;
+    }
+    // Before anything that shows it or is asked with it; also of a paused swarm, for it disturbs nobody.
+    const certified = snapshot.swarm.deleting ? nothing : await certificates?.keep(object, swarm.spec, writer);
+    if (certified?.kind === "failed") return failure(certified);
+    if (certified?.kind === "refused") {
+      const reported = await report({ reason: "CertificateMissing", message: certified.message });
       return reported.kind === "done" ? { kind: "again", afterMs: keyMissingMs } : reported;
     }
     const transaction = snapshot.permit?.submittedAt === undefined ? undefined : snapshot.permit.transaction;

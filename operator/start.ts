@@ -137,7 +137,15 @@ async function run(
     }
     const live = followSwarm(view);
     const source = consoleSource(view, live);
-    const page = await startConsole(source, port);
+    const page = await startConsole(source, port).catch((error: NodeJS.ErrnoException) => error);
+    if (page instanceof Error) {
+      source.close();
+      await live.close();
+      console.error(
+        `\n${red(`The page cannot listen on port ${port}`)} (${page.code}). Choose others with --port-base.`,
+      );
+      return exit.failed;
+    }
     progress(`the page is at ${cyan(page.url)}`);
     const code = await Promise.race([serve(view, live, options, stopping), whenStopped(stopping)]);
     source.close();

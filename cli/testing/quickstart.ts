@@ -37,7 +37,6 @@ export function seat(region: string, fields: SeatFields = {}, n = 0): JsonObject
     voting: "yes",
     identity: `${name}-g1`,
     generation: 1,
-    height: 0,
     ...fields,
   };
 }

@@ -1,6 +1,6 @@
 /** What the manifests grant the operator, compared with what it asks for. */
 import { join } from "node:path";
-import { clusterRights, leaseRights, rights } from "../../operator/cluster/rights.ts";
+import { clusterRights, ownRights, rights } from "../../operator/cluster/rights.ts";
 import { textAt } from "../../operator/kube/objects.ts";
 import { accountConfig, startOperatorProcess } from "./operator-process.ts";
 import { must, reached, type Suite } from "./suite.ts";
@@ -38,7 +38,7 @@ export function compareRights(suite: Suite): string {
   const refused = asked.filter(({ code }) => code === 401 || code === 403);
   must(refused.length === 0, `refused: ${JSON.stringify(refused.slice(0, 3))}`);
   const used = new Set(asked.map(({ verb, group, resource }) => `${verb} ${group}/${resource}`));
-  const granted = [...rights, ...clusterRights, ...leaseRights].flatMap(({ kind, subresource, verbs }) =>
+  const granted = [...rights, ...clusterRights, ...ownRights].flatMap(({ kind, subresource, verbs }) =>
     verbs.map((verb) => `${verb} ${kind.group}/${kind.plural}${subresource === undefined ? "" : `/${subresource}`}`),
   );
   const isUsed = (right: string) =>

@@ -14,7 +14,7 @@ import { genesisName, operatorKeySecret } from "../../operator/objects/names.ts"
 import { createAddresses, type FakeKubelet, startFakeKubelet } from "./fake-kubelet.ts";
 import { accountConfig, type OperatorProcess, startOperatorProcess } from "./operator-process.ts";
 import { account, accountNamespace, compareRights, oneNamespace } from "./operator-rights.ts";
-import { certify, quickstart } from "./quickstart.ts";
+import { quickstart } from "./quickstart.ts";
 import { bodyOf, must, reached, type Suite } from "./suite.ts";
 import { createValidatorRunner, type ValidatorRunner } from "./validator-runner.ts";
 
@@ -48,10 +48,9 @@ export async function reconcile(suite: Suite): Promise<void> {
   const kubeconfig = await accountConfig(suite, accountNamespace, account);
   const regions = arrayAt(quickstart()["spec"], "regions").map((each) => textAt(each, "name"));
   const kubelet = await startFakeKubelet({ api, namespace, regions, runner, addressOf, signal: stop.signal });
-  const certificate = await certify(suite, namespace, swarm);
   const operators: OperatorProcess[] = [];
   const start = (name: string, image = "validator-swarm:e2e") => {
-    const args = ["--image", image, "--lease-namespace", accountNamespace, ...certificate];
+    const args = ["--image", image, "--lease-namespace", accountNamespace];
     const operator = startOperatorProcess(suite, name, kubeconfig, args);
     operators.push(operator);
     return operator;

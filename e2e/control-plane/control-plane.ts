@@ -8,9 +8,10 @@ import { request } from "node:https";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Authority, Issued } from "../../operator/certificates/authority.ts";
 import { isRecord, numberAt, textAt } from "../../operator/kube/objects.ts";
 import type { Binary } from "./build.ts";
-import { type Authority, createAuthority, type Issued, tokenKeys } from "./certificates.ts";
+import { createPlaneAuthority, issueClient, issueServer, tokenKeys } from "./certificates.ts";
 import { type Component, startComponent } from "./component.ts";
 import { makeDirectory } from "./directory.ts";
 
@@ -78,8 +79,8 @@ async function start(
   const [port, etcdPort, etcdPeerPort] = await freePorts(3);
   const server = `https://127.0.0.1:${port}`;
   const etcd = `http://127.0.0.1:${etcdPort}`;
-  const authority = await createAuthority("control-plane");
-  const admin = await authority.issue("admin", { groups: ["system:masters"] });
+  const authority = await createPlaneAuthority();
+  const admin = await issueClient(authority, "admin", ["system:masters"]);
   const kubeconfig = join(directory, "kubeconfig");
   await writeFiles(directory, server, authority, admin);
 
@@ -122,8 +123,8 @@ async function start(
 }
 
 async function writeFiles(directory: string, server: string, authority: Authority, admin: Issued): Promise<void> {
-  const serving = await authority.issue("kube-apiserver", { server: true });
-  const controllers = await authority.issue("system:kube-controller-manager");
+  const serving = await issueServer(authority, "kube-apiserver");
+  const controllers = await issueClient(authority, "system:kube-controller-manager");
   const tokens = await tokenKeys();
   const files = {
     "ca.crt": authority.certificate,

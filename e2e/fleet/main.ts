@@ -171,14 +171,14 @@ async function shown(
   return { epoch: swarm.epoch, power: swarm.power };
 }
 
-async function scale(fleet: Fleet): Promise<string> {
+async function scale(fleet: Fleet, steps: readonly number[]): Promise<string> {
   await reached(fleet, "four seats vote", () => isSettled(fleet, 4), returnBound);
   const before = await shown(fleet);
   const load = await startLoad(fleet, loadEveryMs);
   await delay(2_000);
   const gaps = watchGaps(fleet);
   const figures: string[] = [];
-  for (const replicas of [7, 4]) {
+  for (const replicas of steps) {
     const args = [
       join(root, "cli/main.ts"),
       "scale",
@@ -215,12 +215,14 @@ if (started.kind === "failed") {
 } else {
   const { fleet } = started;
   // First: the others kill who would be moved.
-  await scenario("four seats become seven and four again, under load", () => scale(fleet));
+  await scenario("four seats become seven and four again, under load", () => scale(fleet, [7, 4]));
   for (const [index, seat] of fleet.view.seats.entries()) {
     await scenario(`kill -9 of ${seat.name} under load`, () => killOne(fleet, index));
   }
   await scenario("kill -9 of two of four: no commit, then on", () => killTwo(fleet));
   await scenario("kill -9 of all four at once", () => killAll(fleet));
+  // A newcomer finds a chain whose first blocks nobody has any more and whose set has changed since.
+  await scenario("a fifth seat joins the chain as it is now and leaves, under load", () => scale(fleet, [5, 4]));
   await fleet.close();
 }
 if (failed === 0) rmSync(directory, { recursive: true, force: true });

@@ -77,7 +77,7 @@ const rows: readonly Row[] = [
   ["imagePullSecrets", "rolling", template],
   ["exposure.type", "live", ownObject],
   ["exposure.annotations", "live", ownObject],
-  ["exposure.port", "rolling", template],
+  ["exposure.port", "immutable", "Members dial each other at it."],
   ["exposure.announce", "rolling", "A validator announces what its configuration says."],
   ["gateway", "live", "Gateways are a Deployment of their own; no validator restarts."],
   ["autoscaling", "live", operatorOnly],

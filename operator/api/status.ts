@@ -1,7 +1,8 @@
-/** `status` of a ValidatorSwarm. Nothing in it changes every second: heights are those of checkpoints. */
+/** `status` of a ValidatorSwarm. Nothing in it changes every second: heights are asked of the validators themselves. */
 import { z } from "zod";
 import { conditionsOf, swarmConditions } from "./conditions.ts";
 import { anyText, listMap } from "./spec/fields.ts";
+import { metric } from "./spec/rollout.ts";
 
 const count = () => z.int().min(0);
 const time = () => z.iso.datetime();
@@ -23,7 +24,6 @@ const seat = z.strictObject({
   voting: z.enum(["yes", "no", "unknown"]).meta({ description: "Whether a quorum of reports has its votes." }),
   identity: anyText(80).meta({ description: "Name of its pod and volume; empty when there is none." }),
   generation: count().meta({ description: "Counts the key pairs the seat has had, from 1; 0 when there is none." }),
-  height: count().meta({ description: "Height of the newest checkpoint it has executed, blocks." }),
   replacedAt: time().optional().meta({ description: "When its identity is given up unless it comes back." }),
 });
 
@@ -64,6 +64,81 @@ const rollout = z.strictObject({
     .meta({ description: "Smallest rate of defective payments excluded with 95 % confidence, per million." }),
   waitingFor: anyText(1_024).default("").meta({ description: "The evidence it waits for; empty: nothing." }),
   since: time().meta({ description: "When the stage began." }),
+});
+
+const number = () => z.number();
+
+const finding = z.strictObject({
+  metric: metric().meta({ description: "What was compared." }),
+  verdict: z
+    .enum(["NotWorse", "Worse", "Unclear"])
+    .meta({ description: "What is shown of the changed seats; unclear is neither." }),
+  windows: count().meta({ description: "Stretches of time that were compared, the same for all seats." }),
+  changedSamples: count().meta({ description: "Views, messages or moments of the changed seats." }),
+  othersSamples: count().meta({ description: "The same of the others." }),
+  changedFigure: number().meta({
+    description: "Their share of events; of latencies the 95th percentile, seconds; of lags the mean, blocks.",
+  }),
+  othersFigure: number().meta({ description: "The same of the others." }),
+  excess: number().meta({
+    description:
+      "Mean over the windows of what the changed seats are worse by beyond the margin; below 0 they are not.",
+  }),
+  t: number().meta({ description: "Student's t of that mean." }),
+  p: number().meta({
+    description: "Probability of such evidence at any look if it were the other way round, at most.",
+  }),
+  message: anyText(1_024).meta({ description: "The same as a sentence." }),
+});
+
+const canary = z.strictObject({
+  stage: z
+    .enum(["Waiting", "Starting", "Watching", "Promoted", "Aborted", "Inconclusive"])
+    .meta({ description: "Where the trial is. Inconclusive ends as an abort does." }),
+  seats: z.array(name()).max(33).meta({ description: "Seats that have, or had, the overrides." }),
+  revision: anyText(80).meta({ description: "Revision of their pods." }),
+  since: time().optional().meta({ description: "When all of them voted with the overrides." }),
+  until: time().optional().meta({ description: "When the verdict is due." }),
+  analysis: listMap(finding, ["metric"], 5).default([]).meta({ description: "What was measured so far." }),
+  message: anyText(1_024).default("").meta({ description: "What the verdict is and rests on; empty: there is none." }),
+  waitingFor: anyText(1_024).default("").meta({ description: "What it waits for; empty: nothing." }),
+});
+
+const side = z.strictObject({
+  samples: count().meta({ description: "Samples." }),
+  figure: number().meta({ description: "Sum of events, or of the windows' figures." }),
+});
+
+const trial = z.strictObject({
+  trial: anyText(64).meta({ description: "Names the trial." }),
+  seats: z.array(name()).max(33).meta({ description: "Seats that were chosen." }),
+  chosenAt: time().meta({ description: "When." }),
+  since: time().optional().meta({ description: "When all of them voted with the overrides." }),
+  counted: count().meta({ description: "End of the newest window that is counted, ms since the Unix epoch." }),
+  tallies: listMap(
+    z.strictObject({
+      metric: metric().meta({ description: "What is compared." }),
+      moments: z
+        .strictObject({
+          count: count().meta({ description: "Windows." }),
+          mean: number().meta({ description: "Mean excess." }),
+          squares: number().meta({ description: "Sum of squared deviations." }),
+        })
+        .meta({ description: "Of the windows' excesses." }),
+      changed: side.meta({ description: "The changed seats." }),
+      others: side.meta({ description: "The others." }),
+    }),
+    ["metric"],
+    5,
+  ).meta({ description: "What was measured." }),
+  outcome: z
+    .strictObject({
+      kind: z.enum(["Promote", "Abort", "Inconclusive"]).meta({ description: "The verdict." }),
+      message: anyText(1_024).meta({ description: "What it rests on." }),
+      at: time().meta({ description: "When." }),
+    })
+    .optional()
+    .meta({ description: "How it ended." }),
 });
 
 const checkpoint = z.strictObject({
@@ -114,6 +189,7 @@ const memory = z.strictObject({
     })
     .optional()
     .meta({ description: "Last transaction that the chain refused." }),
+  canary: trial.optional().meta({ description: "The canary under way or last ended." }),
 });
 
 /** The schema of the status: absent until the first visit. */
@@ -137,6 +213,7 @@ export const status = z.strictObject({
     .optional()
     .meta({ description: "The change of the validator set that is under way." }),
   rollout: rollout.optional().meta({ description: "The rollout under way or last done." }),
+  canary: canary.optional().meta({ description: "The canary that the spec asks for. Absent: none." }),
   lastCheckpoint: checkpoint.optional().meta({ description: "Newest checkpoint kept outside the volumes." }),
   memory: memory.optional().meta({ description: "The operator's own: what it must know at its next visit." }),
 });

@@ -31,7 +31,12 @@ export type ValidatorSwarm = Omit<z.infer<typeof validatorSwarmSchema>, "status"
 
 export type ParseResult =
   | { readonly kind: "ok"; readonly swarm: ValidatorSwarm }
-  | { readonly kind: "invalid"; readonly problems: readonly Problem[] };
+  | {
+      readonly kind: "invalid";
+      readonly problems: readonly Problem[];
+      /** When the schema admits it and a rule across fields does not: enough to delete it by. */
+      readonly swarm?: ValidatorSwarm;
+    };
 
 /** Largest manifest read, bytes of UTF-8: no API server stores a larger object. */
 const maxManifestBytes = 1024 * 1024;
@@ -60,7 +65,7 @@ export function checkValidatorSwarm(document: unknown): ParseResult {
   const { status: _, ...swarm } = parsed.data;
   const refused = [...broken(objectRules, swarm, ""), ...broken(specRules, swarm.spec, "spec")];
   const problems = refused.length > 0 ? refused : plannerRules.flatMap(({ check }) => check(swarm));
-  return problems.length > 0 ? { kind: "invalid", problems } : { kind: "ok", swarm };
+  return problems.length > 0 ? { kind: "invalid", problems, swarm } : { kind: "ok", swarm };
 }
 
 /** What of a change to a running swarm the API refuses. */

@@ -25,6 +25,7 @@ import { keyRecord, volumeObject } from "../objects/volume.ts";
 import type { World } from "../objects/world.ts";
 import type { Validators } from "../observe/validators.ts";
 import type { Action } from "../plan/actions.ts";
+import { specOfRevision } from "../plan/revision.ts";
 import type { IdentityLabels, Snapshot } from "../plan/snapshot.ts";
 import type { InstitutionKeys, KeyResult } from "./keys.ts";
 import type { OwnWrites } from "./own-writes.ts";
@@ -121,11 +122,12 @@ export async function perform(action: Action, context: PerformContext): Promise<
         return { kind: "outdated", message: `the volume of ${action.identity} is another one by now` };
       const identity = labelsOf(action);
       const others = snapshot.volumes;
-      const config = configObject({ swarm, spec, identity, region: action.place.region, others }, world);
+      const own = specOfRevision(spec, action.revision);
+      const config = configObject({ swarm, spec: own, identity, region: action.place.region, others }, world);
       const configured = await write(configMaps, writer.apply(configMaps, config));
       if (configured.kind !== "done") return configured;
       const { revision, place } = action;
-      return write(pods, writer.create(pods, podObject({ swarm, spec, identity, revision, place }, world)));
+      return write(pods, writer.create(pods, podObject({ swarm, spec: own, identity, revision, place }, world)));
     }
     case "delete-pod":
       return remove(pods, action.identity, { uid: action.uid, version: action.version });

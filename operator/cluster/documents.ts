@@ -1,7 +1,7 @@
 /** Manifests of the operator and the pages that list its rights and options: made from the tables in the code. */
 import { stringify } from "yaml";
 import { operatorCommand } from "./options.ts";
-import { clusterRights, leaseRights, type Right, rights } from "./rights.ts";
+import { clusterRights, ownRights, type Right, rights } from "./rights.ts";
 
 const made = "Made by `npm run generate` from operator/cluster/.";
 const name = "validator-swarm-operator";
@@ -10,7 +10,6 @@ const image = "validator-swarm:0.1.0";
 /** The namespace that the other manifest is for: one to be edited. */
 const swarmNamespace = "payments";
 const labels = { "app.kubernetes.io/name": name };
-const tlsPath = "/etc/validator-swarm/tls";
 
 export function operatorDocuments(): readonly { readonly path: string; readonly content: string }[] {
   return [
@@ -31,7 +30,7 @@ function wholeCluster(): readonly object[] {
     { apiVersion: "v1", kind: "ServiceAccount", metadata },
     role("ClusterRole", { name, labels }, [...rights, ...clusterRights]),
     binding("ClusterRole", { name, labels }, ownNamespace),
-    role("Role", metadata, leaseRights),
+    role("Role", metadata, ownRights),
     binding("Role", metadata, ownNamespace),
     ...program(ownNamespace, []),
   ];
@@ -42,7 +41,7 @@ function oneNamespace(): readonly object[] {
   const metadata = { name, namespace: swarmNamespace, labels };
   return [
     { apiVersion: "v1", kind: "ServiceAccount", metadata },
-    role("Role", metadata, [...rights, ...leaseRights]),
+    role("Role", metadata, [...rights, ...ownRights]),
     binding("Role", metadata, swarmNamespace),
     ...program(swarmNamespace, ["--namespace", "$(POD_NAMESPACE)"]),
   ];
@@ -105,10 +104,7 @@ function program(namespace: string, args: readonly string[]): readonly object[] 
                 name: "operator",
                 image,
                 command: ["node", "/app/operator.mjs"],
-                args: [
-                  ...args,
-                  ...["ca", "cert", "key"].flatMap((file) => [`--validator-${file}`, `${tlsPath}/${files[file]}`]),
-                ],
+                args,
                 env: [
                   field("POD_NAME", "metadata.name"),
                   field("POD_NAMESPACE", "metadata.namespace"),
@@ -123,19 +119,14 @@ function program(namespace: string, args: readonly string[]): readonly object[] 
                   readOnlyRootFilesystem: true,
                   capabilities: { drop: ["ALL"] },
                 },
-                volumeMounts: [{ name: "tls", mountPath: tlsPath, readOnly: true }],
               },
             ],
-            volumes: [{ name: "tls", secret: { secretName: `${name}-tls` } }],
           },
         },
       },
     },
   ];
 }
-
-/** Keys of a Secret of type kubernetes.io/tls, as cert-manager writes them. */
-const files: Readonly<Record<string, string>> = { ca: "ca.crt", cert: "tls.crt", key: "tls.key" };
 
 function page(): string {
   const row = ({ kind, subresource, verbs, why }: Right) => {
@@ -171,7 +162,7 @@ ${table(clusterRights)}
 
 In its own namespace:
 
-${table(leaseRights)}
+${table(ownRights)}
 
 Nothing else: no \`exec\`, no eviction, no roles, no webhooks. \`npm run e2e:api\` runs the operator with exactly these rights and compares them with the server's audit log: nothing is refused, nothing is granted in vain.
 `;

@@ -95,7 +95,11 @@ export function operatorCommand(): Command {
       option("--kubeconfig <file>", "API server and credentials; default: the pod's service account", "KUBECONFIG"),
     )
     .addOption(
-      option("--validator-ca <file>", "PEM: who issues validators' certificates, reread", "SWARM_VALIDATOR_CA"),
+      option(
+        "--validator-ca <file>",
+        "PEM: who issues validators' certificates, reread; default: the operator itself",
+        "SWARM_VALIDATOR_CA",
+      ),
     )
     .addOption(
       option("--validator-cert <file>", "PEM: certificate shown to validators, reread", "SWARM_VALIDATOR_CERT"),

@@ -48,7 +48,11 @@ export const rights: readonly Right[] = [
   { kind: configMaps, verbs: [...applied, "delete"], why: "Configurations, the genesis, the disruption permit." },
   { kind: services, verbs: [...applied, "delete"], why: "How members and clients find validators." },
   { kind: deployments, verbs: applied, why: "Gateways." },
-  { kind: secrets, verbs: ["get"], why: "The operator's key of a swarm, by its name. Secrets are never listed." },
+  {
+    kind: secrets,
+    verbs: ["get", "create", "patch"],
+    why: "The operator's key of a swarm and the certificate of its pods, by their names. Secrets are never listed.",
+  },
   { kind: events, verbs: ["create", "patch"], why: "What it did, once and then as a series." },
 ];
 
@@ -58,4 +62,7 @@ export const clusterRights: readonly Right[] = [
 ];
 
 /** In the operator's own namespace. */
-export const leaseRights: readonly Right[] = [{ kind: leases, verbs: ["get", "create", "update"], why: "Who leads." }];
+export const ownRights: readonly Right[] = [
+  { kind: leases, verbs: ["get", "create", "update"], why: "Who leads." },
+  { kind: secrets, verbs: ["get", "create"], why: "The key of the authority that issues certificates." },
+];

@@ -67,7 +67,7 @@ export function podObject({ swarm, spec, identity, revision, place }: PodOrder, 
           command: ["node", "/app/validator.mjs"],
           args: ["--config", `${mountPath("config")}/config.json`],
           workingDir,
-          env: [...allocation, ...podTemplate.env],
+          env: [...allocation, ...tracing(spec), ...podTemplate.env],
           ports: [
             { name: "p2p", containerPort: ports.p2p },
             { name: "rpc", containerPort: ports.rpc },
@@ -92,6 +92,16 @@ export function podObject({ swarm, spec, identity, revision, place }: PodOrder, 
       ],
     },
   };
+}
+
+/** The variables of the OpenTelemetry specification; none without an endpoint. */
+function tracing({ monitoring: { tracing: to } }: ValidatorSwarmSpec) {
+  return to.endpoint === undefined
+    ? []
+    : [
+        { name: "OTEL_EXPORTER_OTLP_ENDPOINT", value: to.endpoint },
+        { name: "OTEL_TRACES_SAMPLER_ARG", value: String(to.samplePercent / 100) },
+      ];
 }
 
 /** Where it must run, and where it would best. */

@@ -1,12 +1,11 @@
 /** Between the API's types and the planner's: what a ValidatorSwarm asks for, what is written into its status, what is read back. */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { parameterTable } from "../../validator/consensus/parameters.ts";
-import { rowOf } from "../api/changes.ts";
 import type { ValidatorSwarmSpec } from "../api/spec/spec.ts";
 import type { ValidatorSwarmStatus } from "../api/status.ts";
+import type { CanaryStatus } from "./canary.ts";
 import type { Desired } from "./desired.ts";
-import type { Memory, Permit, Snapshot } from "./snapshot.ts";
+import { canaryOf, revisionOf } from "./revision.ts";
+import type { CanaryTrial, Memory, Permit, Snapshot } from "./snapshot.ts";
 import type { SwarmStatus } from "./status.ts";
 import { timeText } from "./time.ts";
 
@@ -27,41 +26,13 @@ export function desiredOf(name: string, spec: ValidatorSwarmSpec): Desired {
     parameters: Object.fromEntries(governed.map((parameter) => [parameter, spec.consensus[parameter]])),
     requiredRegions: required ?? Object.fromEntries(regions.map((region) => [region, 1])),
     podRevision: revisionOf(spec),
+    canary: canaryOf(spec),
     allowSettlementPause: spec.disruption.allowSettlementPause,
     retainPolicy: spec.storage.retainPolicy,
     paused: spec.paused,
     hibernate: spec.hibernate,
     identityTimeout: spec.disruption.identityTimeoutSeconds * 1_000,
   };
-}
-
-/**
- * Digest of everything the API's parameter table calls `rolling`: it changes when, and only when, running pods have to be
- * replaced. A canary's overrides are its own seats' alone. An image that the spec does not name is none of it: an
- * operator that is upgraded brings another, and restarts nobody.
- */
-function revisionOf(spec: ValidatorSwarmSpec): string {
-  const { canary: _, ...all } = spec;
-  return bytesToHex(sha256(utf8ToBytes(canonical(rolling(all, ""))))).slice(0, 16);
-}
-
-/** What of a value is rolled; undefined when nothing is. */
-function rolling(value: unknown, path: string): unknown {
-  const row = path === "" ? undefined : rowOf(path);
-  if (row) return row.class === "rolling" ? value : undefined;
-  if (Array.isArray(value)) return value.map((each) => rolling(each, `${path}[]`));
-  if (typeof value !== "object" || value === null) return undefined;
-  const under = path === "" ? "" : `${path}.`;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, rolling(each, `${under}${name}`)]));
-}
-
-/** JSON with sorted keys; absent fields are left out. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, each: unknown) =>
-    typeof each === "object" && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : each,
-  );
 }
 
 const ms = (text: string) => {
@@ -73,15 +44,56 @@ const ms = (text: string) => {
 export function memoryOf(status: ValidatorSwarmStatus | undefined): Memory | undefined {
   const memory = status?.memory;
   if (!memory) return undefined;
-  const { seats, lost, epoch, declinedDrains, refused } = memory;
+  const { seats, lost, epoch, declinedDrains, refused, canary } = memory;
   return {
     seats,
     lost: lost.map((each) => ({ ...each, since: ms(each.since) })),
     epoch,
     declinedDrains,
     refused: refused && { ...refused, at: ms(refused.at) },
+    ...(canary ? { canary: trialFrom(canary) } : {}),
   };
 }
+
+type WrittenTrial = NonNullable<NonNullable<ValidatorSwarmStatus["memory"]>["canary"]>;
+
+const trialFrom = ({ chosenAt, since, outcome, ...rest }: WrittenTrial): CanaryTrial => ({
+  ...rest,
+  chosenAt: ms(chosenAt),
+  since: since === undefined ? undefined : ms(since),
+  outcome: outcome && { ...outcome, at: ms(outcome.at) },
+});
+
+const trialText = ({ chosenAt, since, outcome, seats, tallies, ...rest }: CanaryTrial): WrittenTrial => ({
+  ...rest,
+  seats: [...seats],
+  tallies: [...tallies],
+  chosenAt: timeText(chosenAt),
+  ...(since === undefined ? {} : { since: timeText(since) }),
+  ...(outcome ? { outcome: { ...outcome, at: timeText(outcome.at), message: outcome.message.slice(0, 1_024) } } : {}),
+});
+
+function canaryText({ seats, since, until, verdict, message, waitingFor, ...rest }: CanaryStatus) {
+  return {
+    ...rest,
+    seats: [...seats],
+    ...(since === undefined ? {} : { since: timeText(since) }),
+    ...(until === undefined ? {} : { until: timeText(until) }),
+    analysis: verdict.findings.map(({ changedFigure, othersFigure, excess, t, p, ...finding }) => ({
+      ...finding,
+      changedFigure: rounded(changedFigure),
+      othersFigure: rounded(othersFigure),
+      excess: rounded(excess),
+      t: rounded(t),
+      p: rounded(p),
+    })),
+    message: message.slice(0, 1_024),
+    waitingFor: waitingFor.slice(0, 1_024),
+  };
+}
+
+/** What a person reads of a number, six digits. */
+const rounded = (value: number) => (Number.isFinite(value) ? Number(value.toPrecision(6)) : 0);
 
 /** The status as the API has it. Fields that other concerns own (`chainId`, `rollout`, checkpoints) are theirs to add. */
 export function toStatus(status: SwarmStatus, snapshot: Snapshot, selector: string): ValidatorSwarmStatus {
@@ -104,7 +116,6 @@ export function toStatus(status: SwarmStatus, snapshot: Snapshot, selector: stri
       voting,
       identity,
       generation,
-      height: 0,
       ...(replacedAt === undefined ? {} : { replacedAt }),
     })),
     ...(permit ? { permit: permitOf(permit) } : {}),
@@ -120,7 +131,9 @@ export function toStatus(status: SwarmStatus, snapshot: Snapshot, selector: stri
           },
         }
       : {}),
+    ...(status.canary ? { canary: canaryText(status.canary) } : {}),
     memory: {
+      ...(memory.canary ? { canary: trialText(memory.canary) } : {}),
       seats: [...memory.seats],
       lost: memory.lost.map((each) => ({ ...each, since: timeText(each.since) })),
       epoch: memory.epoch,

@@ -2,7 +2,16 @@
 import type { Action } from "./actions.ts";
 import type { Claimed, Permit, SeatMemory } from "./snapshot.ts";
 
-export type Topic = "Bootstrap" | "Placement" | "Repair" | "Membership" | "Rollout" | "Drain" | "Deletion" | "Permit";
+export type Topic =
+  | "Bootstrap"
+  | "Placement"
+  | "Repair"
+  | "Membership"
+  | "Rollout"
+  | "Canary"
+  | "Drain"
+  | "Deletion"
+  | "Permit";
 
 export type Decision =
   /** Takes no power away and can be done at any time. */

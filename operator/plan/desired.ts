@@ -1,5 +1,6 @@
 /** What a swarm's user asks for, in the planner's words: every default filled in, every seat's share still to be computed. */
 import type { FaultModel } from "../../validator/consensus/types.ts";
+import type { Analysis } from "../analysis/window.ts";
 
 export interface DesiredRegion {
   readonly name: string;
@@ -20,6 +21,21 @@ export interface ExternalMember {
   readonly proofOfPossession: string;
 }
 
+/** A trial of overrides on a few seats. */
+export interface DesiredCanary {
+  /** Names the trial: another when it, or the revision it stands on, changes. */
+  readonly trial: string;
+  /** Seats to try them on. */
+  readonly seats: number;
+  /** Of the pods of these seats: the overrides with closer logs and traces. */
+  readonly revision: string;
+  /** Of every pod once they are promoted: the overrides alone. Equal to `podRevision` when the spec says the same. */
+  readonly promotedRevision: string;
+  /** How long they are watched, ms. */
+  readonly duration: number;
+  readonly analysis: readonly Analysis[];
+}
+
 export interface Desired {
   /** Name of the swarm. */
   readonly name: string;
@@ -34,6 +50,8 @@ export interface Desired {
   readonly requiredRegions: Readonly<Record<string, number>>;
   /** Digest of everything that takes a new pod: image, local and rolling parameters, resources, template. */
   readonly podRevision: string;
+  /** Absent: none. */
+  readonly canary?: DesiredCanary | undefined;
   /** A restart may leave a required region without a vote until the chain degrades it. */
   readonly allowSettlementPause: boolean;
   /** Volumes outlive the swarm (`Retain`) or go with it (`Delete`). */

@@ -168,7 +168,8 @@ function countdown(
   { nodes }: Snapshot,
   pod: Pod | undefined,
 ): Loss | undefined {
-  const remembered = memory.lost.find((each) => each.identity === name && each.why === why);
+  // The countdown runs on when it is missed for another reason.
+  const remembered = memory.lost.find((each) => each.identity === name);
   if (why === "volume-gone" || why === "keys-differ" || why === "retired")
     return { why, since: remembered?.since ?? now, due: true };
   // Cut off from us, heard by its peers: it is not lost.

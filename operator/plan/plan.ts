@@ -4,6 +4,7 @@
  */
 import type { Action } from "./actions.ts";
 import { planGenesis, planIdentities, planKeys, planServices } from "./bootstrap.ts";
+import { planCanary, type Watch, watchOf } from "./canary.ts";
 import { type Decision, wait } from "./decisions.ts";
 import type { Desired } from "./desired.ts";
 import { planBudgets, planDrains } from "./drain.ts";
@@ -24,6 +25,8 @@ export interface Plan {
   readonly status: SwarmStatus;
   /** Plan again after this many ms, if nothing changes before. */
   readonly requeueAfter: number;
+  /** What is to be measured meanwhile; undefined: nothing. */
+  readonly watch: Watch | undefined;
   /** What was decided and why: for `explain`. */
   readonly decisions: readonly Decision[];
 }
@@ -47,6 +50,7 @@ const running: readonly Concern[] = [
   planOthers,
   planDrains,
   planRollout,
+  planCanary,
   planRetirement,
 ];
 
@@ -62,6 +66,7 @@ export function plan(desired: Desired, snapshot: Snapshot, now: number): Plan {
     actions: [...free, ...spending.actions],
     status: describe(facts, decisions, now),
     requeueAfter: requeue(facts, decisions),
+    watch: watchOf(facts),
     decisions,
   };
 }
@@ -78,10 +83,11 @@ function planPlacement({ layout }: Facts): readonly Decision[] {
 }
 
 /** Soon while something is under way, at a countdown's end, seldom when all is quiet. */
-function requeue({ identities, desired, now }: Facts, decisions: readonly Decision[]): number {
+function requeue(facts: Facts, decisions: readonly Decision[]): number {
+  const { identities, desired, now } = facts;
   const ends = identities.flatMap(({ loss }) =>
     loss && !loss.due ? [Math.max(1_000, loss.since + desired.identityTimeout - now)] : [],
   );
   const pace = decisions.some(({ kind }) => kind !== "wait") ? 1_000 : decisions.length > 0 ? 10_000 : 60_000;
-  return Math.min(pace, ...ends);
+  return Math.min(pace, watchOf(facts)?.every ?? pace, ...ends);
 }

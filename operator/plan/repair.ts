@@ -2,6 +2,7 @@
 
 import type { Place } from "./actions.ts";
 import { lossSentence } from "./bootstrap.ts";
+import { revisionFor } from "./canary.ts";
 import type { Chain } from "./chain.ts";
 import { reachable } from "./chain.ts";
 import { act, type Decision, wait } from "./decisions.ts";
@@ -20,7 +21,7 @@ export function planPods(facts: Facts): readonly Decision[] {
 }
 
 function planPod(facts: Facts, identity: Identity): readonly Decision[] {
-  const { desired, seats } = facts;
+  const { seats } = facts;
   const { name, pod, volume, generation } = identity;
   const seat = seats.find(({ id }) => id === identity.seat);
   if (pod && hasEnded(identity))
@@ -51,7 +52,7 @@ function planPod(facts: Facts, identity: Identity): readonly Decision[] {
       identity: name,
       seat: identity.seat,
       generation,
-      revision: desired.podRevision,
+      revision: revisionFor(facts, identity.seat),
       volumeUid: volume.uid,
       // The volume says where; a preference beside it could only contradict.
       place: placeOf(seat),

@@ -1,4 +1,5 @@
 /** Pods of an old revision are replaced one at a time: broken ones first, then the cheapest, halted by the first that does not come back. */
+import { revisionFor, whyRevised } from "./canary.ts";
 import { type Chain, reachable, type Voting } from "./chain.ts";
 import { act, type Decision, wait } from "./decisions.ts";
 import { byName, type Facts, type Identity } from "./facts.ts";
@@ -20,7 +21,9 @@ export function planRollout(facts: Facts): readonly Decision[] {
   const halted = chain ? haltedBy(facts, chain) : undefined;
   return [
     ...others,
-    ...voters.map((each) => unreachable(facts, each) ?? (halted && each.voting !== "no" ? halted : restart(each))),
+    ...voters.map(
+      (each) => unreachable(facts, each) ?? (halted && each.voting !== "no" ? halted : restart(facts, each)),
+    ),
   ];
 }
 
@@ -30,15 +33,9 @@ function outdatedLearner(facts: Facts, identity: Identity): readonly Decision[] 
   // The permit for this very restart is no reason against it.
   const { permit } = facts.snapshot;
   const restarting = permit?.purpose === "restart" && permit.podUid === pod?.uid;
-  if (
-    !pod ||
-    inSet ||
-    (named && !restarting) ||
-    !isOutdated(pod, facts.desired.podRevision) ||
-    !isKept(facts, identity)
-  )
+  if (!pod || inSet || (named && !restarting) || !isOutdated(pod, revisionFor(facts, seat)) || !isKept(facts, identity))
     return [];
-  const message = `${name} runs another revision than the spec's and has no vote.`;
+  const why = whyRevised(facts, name);
   if (!mayBeNamed(facts, identity))
     return [
       act("Rollout", {
@@ -46,38 +43,35 @@ function outdatedLearner(facts: Facts, identity: Identity): readonly Decision[] 
         identity: name,
         uid: pod.uid,
         version: undefined,
-        reason: "RevisionOutdated",
-        message,
+        reason: why.reason,
+        message: `${why.message}; it has no vote.`,
       }),
     ];
-  if (isBroken(identity, false)) return [restart({ seat, identity, pod, power: 0, voting: "no" })];
+  if (isBroken(identity, false)) return [restart(facts, { seat, identity, pod, power: 0, voting: "no" })];
   return [
-    wait(
-      "Rollout",
-      "NamedPerhaps",
-      `${name} runs another revision than the spec's. It is restarted when a quorum's reports show whether it votes.`,
-    ),
+    wait("Rollout", "NamedPerhaps", `${why.message}. It is restarted when a quorum's reports show whether it votes.`),
   ];
 }
 
 /** Nobody could confirm the end of a pod whose node does not answer. */
-function unreachable({ snapshot }: Facts, { identity, pod }: Outdated): Decision | undefined {
-  if (reachable(pod, snapshot)) return undefined;
+function unreachable(facts: Facts, { identity, pod }: Outdated): Decision | undefined {
+  if (reachable(pod, facts.snapshot)) return undefined;
   return wait(
     "Rollout",
     "NodeUnreachable",
-    `${identity.name} runs another revision than the spec's, on node ${pod.node} that does not answer. It is restarted when the node is back.`,
+    `${whyRevised(facts, identity.name).message}, on node ${pod.node} that does not answer. It is restarted when the node is back.`,
   );
 }
 
 const isOutdated = (pod: Pod, revision: string) => pod.revision !== revision && !pod.deleting && pod.state !== "ended";
 
-function outdatedVoters({ seats, desired }: Facts, chain: Chain): readonly Outdated[] {
+function outdatedVoters(facts: Facts, chain: Chain): readonly Outdated[] {
+  const { seats } = facts;
   const order: Readonly<Record<Voting, number>> = { no: 0, unknown: 1, yes: 2 };
   return seats
     .flatMap((seat): Outdated[] => {
       const { member, holder } = seat;
-      if (!member || !holder?.pod || !isOutdated(holder.pod, desired.podRevision)) return [];
+      if (!member || !holder?.pod || !isOutdated(holder.pod, revisionFor(facts, seat.id))) return [];
       const voting = isBroken(holder, chain.heard.has(member.id)) ? "no" : (chain.voting.get(member.id) ?? "unknown");
       return [{ seat: seat.id, identity: holder, pod: holder.pod, power: member.power, voting }];
     })
@@ -93,12 +87,14 @@ function outdatedVoters({ seats, desired }: Facts, chain: Chain): readonly Outda
 export const isBroken = ({ pod, report }: Identity, heard: boolean) =>
   pod !== undefined && !pod.ready && report?.voting !== true && !heard;
 
-function restart({ seat, identity, pod, power, voting }: Outdated): Decision {
-  const message = `${identity.name} runs another revision than the spec's${voting === "no" ? " and does not vote" : ""}.`;
+function restart(facts: Facts, { seat, identity, pod, power, voting }: Outdated): Decision {
+  const why = whyRevised(facts, identity.name);
+  const { reason } = why;
+  const message = `${why.message}${voting === "no" ? "; it does not vote" : ""}.`;
   return {
     kind: "claim",
     topic: "Rollout",
-    reason: "RevisionOutdated",
+    reason,
     message,
     claim: {
       id: `restart ${identity.name} ${pod.uid}`,
@@ -115,7 +111,7 @@ function restart({ seat, identity, pod, power, voting }: Outdated): Decision {
         identity: identity.name,
         uid: pod.uid,
         version: voting === "no" ? pod.version : undefined,
-        reason: "RevisionOutdated",
+        reason,
         message,
       },
     ],
@@ -123,10 +119,10 @@ function restart({ seat, identity, pod, power, voting }: Outdated): Decision {
 }
 
 /** An updated pod that does not vote stops the rollout: the fault may be the update's. */
-function haltedBy({ seats, desired }: Facts, chain: Chain): Decision | undefined {
-  const bad = seats.find(
-    ({ member, holder }) =>
-      member !== undefined && holder?.pod?.revision === desired.podRevision && chain.voting.get(member.id) !== "yes",
+function haltedBy(facts: Facts, chain: Chain): Decision | undefined {
+  const bad = facts.seats.find(
+    ({ id, member, holder }) =>
+      member !== undefined && holder?.pod?.revision === revisionFor(facts, id) && chain.voting.get(member.id) !== "yes",
   );
   return bad?.holder
     ? wait(

@@ -3,6 +3,8 @@
  * the objects it lists and from what validators report over their admin RPC. What a validator says is a claim: it
  * carries whether the observer has verified it, and the planner acts on verified claims alone.
  */
+import type { Tally, Verdict } from "../analysis/judge.ts";
+import type { Window } from "../analysis/window.ts";
 import type { Transaction } from "./transactions.ts";
 
 /** What a validator said, and whether the observer found the proof that goes with it good. */
@@ -212,6 +214,33 @@ export interface Memory {
   readonly declinedDrains: readonly string[];
   /** The last transaction that the chain refused. */
   readonly refused: RefusedTransaction | undefined;
+  /** The trial under way or last ended; absent: none. */
+  readonly canary?: CanaryTrial | undefined;
+}
+
+/** A canary as far as it has come. */
+export interface CanaryTrial {
+  /** `DesiredCanary.trial`. */
+  readonly trial: string;
+  /** Seats that have the overrides: written before any of them is restarted. */
+  readonly seats: readonly string[];
+  /** When they were chosen, ms since the Unix epoch. */
+  readonly chosenAt: number;
+  /** When all of them were first seen voting with the overrides, ms since the Unix epoch. */
+  readonly since: number | undefined;
+  /** End of the newest window that is counted, ms since the Unix epoch; 0: none is. */
+  readonly counted: number;
+  readonly tallies: readonly Tally[];
+  /** Undefined while it goes on. */
+  readonly outcome: CanaryOutcome | undefined;
+}
+
+export interface CanaryOutcome {
+  readonly kind: Verdict["kind"];
+  /** A sentence, with the numbers. */
+  readonly message: string;
+  /** ms since the Unix epoch. */
+  readonly at: number;
 }
 
 export interface SeatMemory {
@@ -289,4 +318,6 @@ export interface Snapshot {
   /** resourceVersion of the object that would hold the permit; "" when there is none. */
   readonly permitVersion: string;
   readonly reports: readonly Report[];
+  /** What seats did, window by window, oldest first, while `Plan.watch` asks for it. */
+  readonly analysis?: readonly Window[];
 }

@@ -1,4 +1,5 @@
 /** The status: every condition at every visit, each with a sentence to act on; and the planner's memory. */
+import { type CanaryStatus, describeCanary, nextTrial, outcomeReason, trialOf } from "./canary.ts";
 import type { Chain } from "./chain.ts";
 import type { Decision, Topic } from "./decisions.ts";
 import { declinedDrains } from "./drain.ts";
@@ -39,6 +40,8 @@ export interface SwarmStatus {
   readonly seats: readonly SeatStatus[];
   /** What the permit is held for; "" when it is free. */
   readonly disruption: string;
+  /** Undefined: the spec asks for none. */
+  readonly canary: CanaryStatus | undefined;
   readonly conditions: readonly Condition[];
   readonly memory: Memory;
 }
@@ -46,6 +49,7 @@ export interface SwarmStatus {
 export function describe(facts: Facts, decisions: readonly Decision[], now: number): SwarmStatus {
   const { chain, snapshot, seats } = facts;
   const members = chain?.current.members.filter(({ managed }) => managed) ?? [];
+  const trial = nextTrial(facts);
   return {
     observedGeneration: snapshot.swarm.generation,
     replicas: members.length,
@@ -59,7 +63,8 @@ export function describe(facts: Facts, decisions: readonly Decision[], now: numb
     seats: seats.filter(({ plan, member }) => plan ?? member).map((seat) => seatStatus(facts, seat)),
     disruption: snapshot.permit?.id ?? "",
     conditions: conditions(facts, decisions, now),
-    memory: remember(facts, decisions),
+    canary: describeCanary(facts, trial, decisions),
+    memory: { ...remember(facts, decisions), ...(trial ? { canary: trial } : {}) },
   };
 }
 
@@ -121,7 +126,7 @@ function conditions(facts: Facts, decisions: readonly Decision[], now: number): 
     Degraded: degraded(facts),
     PlacementSatisfied: placement(facts),
     QuorumAvailable: quorum(facts),
-    RolloutHealthy: rollout(decisions),
+    RolloutHealthy: rollout(facts, decisions),
     CheckpointFresh: unknown("NotScheduled", "No schedule asks for checkpoints outside the validators' own."),
   };
   return (Object.entries(findings) as [ConditionType, Finding][]).map(([type, finding]) => {
@@ -160,7 +165,17 @@ function progressing({ desired, snapshot }: Facts, decisions: readonly Decision[
   const busy = decisions.find(({ kind }) => kind === "act" || kind === "claim" || kind === "remember");
   if (busy?.kind === "act") return yes(busy.action.reason, busy.action.message);
   if (busy?.kind === "claim") return yes(busy.reason, busy.message);
-  const waiting = firstWait(decisions, "Permit", "Membership", "Repair", "Rollout", "Drain", "Bootstrap", "Deletion");
+  const waiting = firstWait(
+    decisions,
+    "Permit",
+    "Membership",
+    "Repair",
+    "Rollout",
+    "Canary",
+    "Drain",
+    "Bootstrap",
+    "Deletion",
+  );
   if (waiting) return yes(waiting.reason, waiting.message);
   return no("Settled", "The swarm is as the spec asks.");
 }
@@ -208,13 +223,19 @@ function quorum({ chain, desired, snapshot }: Facts): Finding {
 const quorumNumbers = (chain: Chain) =>
   `${chain.available} of ${chain.total} power is seen voting, ${chain.quorum} makes a quorum.`;
 
-function rollout(decisions: readonly Decision[]): Finding {
+function rollout(facts: Facts, decisions: readonly Decision[]): Finding {
   const halted = decisions.find(
     (each) => each.kind === "wait" && each.topic === "Rollout" && each.reason !== "PermitTaken",
   );
   if (halted?.kind === "wait") return no(halted.reason, halted.message);
+  const outcome = trialOf(facts)?.outcome;
+  if (outcome && outcome.kind !== "Promote")
+    return no(outcomeReason[outcome.kind], `${outcome.message} It is not tried again until the spec changes.`);
   const going = decisions.find(({ topic }) => topic === "Rollout");
-  return going
-    ? yes("RollingOut", "Pods are replaced one at a time.")
+  if (going) return yes("RollingOut", "Pods are replaced one at a time.");
+  const watched = decisions.find(({ topic }) => topic === "Canary");
+  if (watched?.kind === "wait") return yes(watched.reason, watched.message);
+  return outcome
+    ? yes("CanaryPromoted", `${outcome.message} Every pod has the overrides: write them into the spec.`)
     : yes("UpToDate", "Every pod runs the spec's revision.");
 }

@@ -69,16 +69,34 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<V
 async function hostile(world: HostileWorld): Promise<void> {
   const { swarm, scenario } = world;
   const { random } = swarm.world;
-  for (const node of swarm.nodes.keys()) await world.start(node);
+  for (const node of swarm.nodes.keys()) if (node !== world.newcomer) await world.start(node);
+  if (scenario.aged) await age(world);
   for (const [index, node] of swarm.nodes.entries()) node.syncDelay = scenario.syncDelays[index] ?? 0;
   for (let round = 0; round < scenario.rounds && !world.broken(); round++) {
     load(world, round);
     if (random() < 0.8) strike(world);
     await world.until(() => false, 300 * random());
-    const down = [...swarm.nodes.keys()].filter((node) => !world.isUp(node));
+    const down = [...swarm.nodes.keys()].filter(
+      (node) => !world.isUp(node) && !(node === world.newcomer && round < (scenario.newcomer ?? 0)),
+    );
     for (const node of down) if (random() < 0.4) await world.start(node);
   }
 }
+
+/** Settles messages until no correct member has the blocks of the first epoch any more. */
+async function age(world: HostileWorld): Promise<void> {
+  const { swarm, correct, newcomer } = world;
+  const members = correct.filter((node) => node !== newcomer);
+  const isOld = () => members.every((node) => (swarm.nodes[node]?.store?.lowestHeight ?? 0) > 15);
+  for (let i = 0; i < mostAging && !isOld() && !world.broken(); i++) {
+    world.submit(members[i % members.length] ?? 0, { id: `old${i}`, institution: i % 4, life: 3_600_000 });
+    await world.until(isOld, 200);
+  }
+  world.tell(`the chain is ${isOld() ? "old" : "as old as it gets"}`);
+}
+
+/** Messages: a world whose faulty members slow it down is old enough then. */
+const mostAging = 60;
 
 /** A message or two, now and then one that cannot be paid, or one that was submitted before, at another member. */
 function load(world: HostileWorld, round: number): void {

@@ -18,6 +18,10 @@ export interface Scenario {
   readonly segmentBytes: number;
   /** Rounds of load and faults. */
   readonly rounds: number;
+  /** The round in which a learner that genesis names starts with an empty volume; undefined: there is none. */
+  readonly newcomer: number | undefined;
+  /** Before the first round the chain grows until members have dropped the blocks of its first epochs. */
+  readonly aged: boolean;
 }
 
 /** What a caller fixes; the rest is drawn. */
@@ -33,7 +37,8 @@ export function drawScenario(seed: number, options: ScenarioOptions = {}): Scena
   const draw = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
   const count = options.members ?? draw([4, 4, 5, 7]);
   const powers = drawPowers(count, random);
-  return {
+  const rounds = options.rounds ?? 12;
+  const scenario = {
     seed,
     powers,
     faulty: drawFaulty(powers, options.strategies, random),
@@ -50,8 +55,13 @@ export function drawScenario(seed: number, options: ScenarioOptions = {}): Scena
       suspectBlocks: draw([4, 8]),
     },
     segmentBytes: draw([1 << 14, 1 << 16, 1 << 18]),
-    rounds: options.rounds ?? 12,
+    rounds,
   };
+  // After the last round: when everything has healed.
+  const newcomer = random() < 0.4 ? Math.floor((rounds + 1) * random()) : undefined;
+  if (newcomer === undefined || random() < 0.7) return { ...scenario, newcomer, aged: false };
+  const parameters = { ...scenario.parameters, epochBlocks: 12, checkpointInterval: 5, idleInterval: 50 };
+  return { ...scenario, parameters, segmentBytes: 1 << 14, newcomer, aged: true };
 }
 
 /** Unequal as a rule; nobody has more than F, or losing one member could stop the swarm. */
@@ -91,10 +101,10 @@ function drawFaulty(
 }
 
 /** One line: who is faulty and how. */
-export function describeScenario({ powers, faulty, parameters, divided }: Scenario): string {
+export function describeScenario({ powers, faulty, parameters, divided, newcomer, aged }: Scenario): string {
   const mix = [...faulty].map(
     ([seat, { name, twin }]) => `${seat} ${name}${twin ? (divided ? " (divided)" : " (heard by all)") : ""}`,
   );
   const words = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);
-  return `powers ${powers.join(" ")}; faulty: ${mix.join(", ") || "nobody"}; ${words.join(", ")}`;
+  return `powers ${powers.join(" ")}; faulty: ${mix.join(", ") || "nobody"}; ${newcomer === undefined ? "" : `a learner comes ${aged ? "late, " : ""}in round ${newcomer}; `}${words.join(", ")}`;
 }

@@ -15,6 +15,8 @@ export interface HostileWorld {
   readonly scenario: Scenario;
   readonly recorder: Recorder;
   readonly correct: readonly number[];
+  /** The node of the learner that comes late, if there is one. It is correct. */
+  readonly newcomer: number | undefined;
   /** Nodes whose disks lose durable bytes. */
   readonly rotten: readonly number[];
   isUp(node: number): boolean;
@@ -42,8 +44,11 @@ const mostEvents = 500_000;
 export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact) => void): HostileWorld {
   const { seed, powers, faulty, segmentBytes, parameters } = scenario;
   const twinned = [...faulty].filter(([, { twin }]) => twin).map(([seat]) => seat);
+  const newcomer = scenario.newcomer === undefined ? undefined : powers.length + twinned.length;
+  // A newcomer's number is no seat's.
   const seatOf = (node: number) => seatIndex(node < powers.length ? node : (twinned[node - powers.length] ?? node));
-  const correct = powers.map((_, seat) => seat).filter((seat) => !faulty.has(seat));
+  const members = powers.map((_, seat) => seat).filter((seat) => !faulty.has(seat));
+  const correct = newcomer === undefined ? members : [...members, newcomer];
   const made = new Map<string, Uint8Array>();
   const submitted = new Map<string, readonly SubmittedPayment[]>();
   const lives = new Map<number, number>();
@@ -64,6 +69,7 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
     members: powers.length,
     powers,
     twins: twinned,
+    learners: newcomer === undefined ? 0 : 1,
     parameters,
     segmentBytes,
     // The second process of a twin runs on another machine: its clock tells the two apart.
@@ -125,7 +131,8 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
 
   /** Each process of a twin hears its own side alone; correct members hear one process of it, and each other. */
   function divideTwins(): void {
-    const side = (node: number) => (node >= powers.length ? 1 : twinned.includes(node) ? 0 : undefined);
+    const side = (node: number) =>
+      node === newcomer ? undefined : node >= powers.length ? 1 : twinned.includes(node) ? 0 : undefined;
     const nodeAt = (address: string) => Number(address.replace("node ", ""));
     swarm.network.divide((a, b) => {
       const [one, other] = [nodeAt(a), nodeAt(b)];
@@ -248,6 +255,7 @@ export function createWorld(scenario: Scenario, trace: Trace, heard: (fact: Fact
     scenario,
     recorder,
     correct,
+    newcomer,
     rotten: [...faulty].filter(([, { rots }]) => rots).map(([seat]) => seat),
     isUp,
     start,

@@ -82,6 +82,12 @@ export const changeRules: readonly ChangeRule<Spec>[] = [
     "a volume keeps its class, and an identity its volume. Set it back, or start a new swarm.",
     ({ storage }) => storage.storageClassName,
   ),
+  fixed(
+    "exposure.port",
+    "self.exposure.port == oldSelf.exposure.port",
+    "members dial each other at it, and while it changed no two would agree. Set it back, or start a new swarm.",
+    ({ exposure }) => exposure.port,
+  ),
   {
     field: "storage.size",
     cel: "!isQuantity(self.storage.size) || quantity(self.storage.size).compareTo(quantity(oldSelf.storage.size)) >= 0",

@@ -4,16 +4,18 @@ import { timeoutPolicy } from "./consensus.ts";
 import { anyText, listMap, seconds } from "./fields.ts";
 import { image } from "./pods.ts";
 
+/** What can be compared. */
+export const metric = () => z.enum(["FinalityLatency", "ViewTimeouts", "MissedVotes", "ExecutionLag", "Rejections"]);
+
 const analysisSchema = z.strictObject({
-  metric: z.enum(["FinalityLatency", "ViewTimeouts", "MissedVotes", "ExecutionLag", "Rejections"]).meta({
-    description: "What is compared between the changed seats and the others, on the same views.",
+  metric: metric().meta({
+    description:
+      "What is compared between the changed seats and the others, on the same views: latency from proposal to finality, views timed out, blocks without a vote, blocks not executed yet, messages not accepted.",
   }),
-  maxIncreasePercent: z
-    .int()
-    .min(0)
-    .max(1_000)
-    .default(10)
-    .meta({ description: "How much worse the changed seats may be, percent, with 95 % confidence." }),
+  maxIncreasePercent: z.int().min(0).max(1_000).default(10).meta({
+    description:
+      "How much worse the changed seats may be, percent, with 95 % confidence. A share may always be one percentage point higher, a lag one block.",
+  }),
   minSamples: z
     .int()
     .min(30)
@@ -21,7 +23,9 @@ const analysisSchema = z.strictObject({
     .default(300)
     .meta({ description: "Views needed before the comparison counts. Fewer is inconclusive, never success." }),
 });
-const analysis = () => listMap(analysisSchema, ["metric"], 5).default([]);
+const analyses = () => listMap(analysisSchema, ["metric"], 5);
+/** What is compared when a canary does not say. */
+const canaryMetrics = ["FinalityLatency", "ViewTimeouts", "MissedVotes"] as const;
 
 /** `spec.rollout`. */
 export const rollout = z
@@ -59,7 +63,7 @@ export const rollout = z
           .max(64_000_000)
           .optional()
           .meta({ description: "Most voting power rotated in one step, at most F. Absent: F." }),
-        analysis: analysis().meta({ description: "Checked after every step; one that fails rolls back." }),
+        analysis: analyses().default([]).meta({ description: "Checked after every step; one that fails rolls back." }),
       })
       .prefault({})
       .meta({ description: "How seats move to the green fleet." }),
@@ -83,19 +87,22 @@ export const canary = z.strictObject({
       logLevel: z
         .enum(["trace", "debug", "info", "warn", "error"])
         .default("debug")
-        .meta({ description: "Least severity these seats log." }),
+        .meta({ description: "Least severity these seats log while they are watched." }),
       tracingPercent: z
         .int()
         .min(0)
         .max(100)
         .default(100)
-        .meta({ description: "Share of payments these seats trace, percent." }),
+        .meta({ description: "Share of payments these seats trace while they are watched, percent." }),
     })
     .prefault({})
     .meta({ description: "What is different on these seats." }),
   durationSeconds: seconds(60, 2_592_000)
     .default(3_600)
     .meta({ description: "How long they are watched before the verdict, seconds." }),
-  analysis: analysis().meta({ description: "What the verdict rests on. Inconclusive is abort." }),
+  analysis: analyses()
+    .min(1)
+    .default(canaryMetrics.map((each) => ({ metric: each, maxIncreasePercent: 10, minSamples: 300 })))
+    .meta({ description: "What the verdict rests on. Inconclusive is abort." }),
   description: anyText(280).default("").meta({ description: "What is tried, for people." }),
 });

@@ -46,6 +46,15 @@ export const invalidChanges: readonly InvalidSpec[] = [
       "This cannot change: a volume keeps its class, and an identity its volume. Set it back, or start a new swarm.",
   },
   {
+    name: "another port between members",
+    before: { "spec.exposure.port": 7_100 },
+    set: { "spec.exposure.port": 7_200 },
+    layer: "schema",
+    field: "spec.exposure.port",
+    message:
+      "This cannot change: members dial each other at it, and while it changed no two would agree. Set it back, or start a new swarm.",
+  },
+  {
     name: "a smaller volume",
     before: { "spec.storage.size": "1Ti" },
     set: { "spec.storage.size": "1000Gi" },

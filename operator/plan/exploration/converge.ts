@@ -111,7 +111,9 @@ export function shortOf(world: World, scene: Scene): string | undefined {
   const total = world.chain.current.members.reduce((sum, { power }) => sum + power, 0);
   if (votingPower(world, true) !== total) return "not every member votes";
   if (pods.length !== members.length) return `${pods.length} pods for ${members.length} members`;
-  if (pods.some(({ revision }) => revision !== spec.podRevision)) return "a pod is outdated";
+  const untried = untriedIn(world, scene);
+  if (untried !== undefined) return untried;
+  if (pods.some(({ revision }) => revision !== revisionWanted(world, scene))) return "a pod is outdated";
   if (
     world.regions.some(
       ({ volumes }) =>
@@ -121,4 +123,16 @@ export function shortOf(world: World, scene: Scene): string | undefined {
     return "a volume is left over";
   if (world.regions.flatMap(({ budgets }) => budgets).some(({ open }) => open)) return "a budget is open";
   return undefined;
+}
+
+/** A canary that the spec asks for, that changes something and that has room is to end. */
+function untriedIn({ memory, spec: at }: World, { specs }: Scene): string | undefined {
+  const canary = specs[at]?.canary;
+  if (!canary || canary.promotedRevision === specs[at]?.podRevision) return undefined;
+  return memory?.canary?.trial === canary.trial && memory.canary.outcome ? undefined : "the canary has no verdict";
+}
+
+function revisionWanted({ memory, spec: at }: World, { specs }: Scene): string | undefined {
+  const spec = specs[at];
+  return spec?.canary && memory?.canary?.outcome?.kind === "Promote" ? spec.canary.promotedRevision : spec?.podRevision;
 }

@@ -1,4 +1,5 @@
 /** What may happen to a world without the operator: progress that comes by itself, faults, and people changing their mind. */
+import type { CanaryTrial } from "../snapshot.ts";
 import { execute } from "./perform.ts";
 import {
   copy,
@@ -243,6 +244,7 @@ export function time(world: World): readonly Event[] {
       ...memory,
       lost: memory.lost.map((each) => ({ ...each, since: age(each.since) })),
       refused: memory.refused && { ...memory.refused, at: age(memory.refused.at) },
+      ...(memory.canary ? { canary: aged(memory.canary, age) } : {}),
     },
     permit: permit && {
       ...permit,
@@ -256,6 +258,12 @@ export function time(world: World): readonly Event[] {
     ),
   };
   return recent ? [{ label: "time passes", kind: "time", next, breach: undefined }] : [];
+}
+
+function aged(trial: CanaryTrial, age: (at: number) => number): CanaryTrial {
+  // What has ended goes on being remembered, and waits for nothing.
+  if (trial.outcome) return trial;
+  return { ...trial, chosenAt: age(trial.chosenAt), since: trial.since === undefined ? undefined : age(trial.since) };
 }
 
 function faults(world: World): readonly Event[] {

@@ -100,6 +100,7 @@ export function ruleOf(breach: string): string {
   if (breach.includes("runs twice") || breach.includes("released the pod")) return "one pod per identity";
   if (breach.includes("second key")) return "one key per name";
   if (breach.includes("left required region")) return "settlement kept";
+  if (breach.includes("overrides")) return "trials stay small";
   if (breach.includes("volume")) return "named identities stay";
   return "power within the budget";
 }

@@ -1,5 +1,6 @@
 /** The model's observer: what the planner is shown of a world. */
 import type { Node, Pod, Report, SetMember, Snapshot, Volume } from "../snapshot.ts";
+import { measure } from "./measure.ts";
 import {
   elsewhere,
   keysFor,
@@ -37,6 +38,7 @@ export function observe(world: World, scene: Scene): Snapshot {
     permit: world.permit && { ...world.permit, version: versionOf(world.permit) },
     permitVersion: versionOf(world.permit),
     reports: reportsOf(world, scene),
+    analysis: measure(world, scene),
   };
 }
 

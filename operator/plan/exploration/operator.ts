@@ -49,6 +49,7 @@ export function perFirst(world: World, { actions, status }: Plan, count: number,
     const uncovered = covered.filter((region) => !coveredRegions(next).includes(region));
     if (uncovered.length > 0 && spec?.allowSettlementPause === false && !excused && !isBlindFix(world, action, scene))
       breach ??= `${action.kind} left required region ${uncovered[0]} without the power that settlement asks of it`;
+    breach ??= triedTooFar(next, action, scene);
     if (action.kind === "submit-governance" && !again) breach ??= weakens(next, action.transaction.id, scene, lenient);
     if (next.regions.flatMap(({ budgets }) => budgets).filter(({ open }) => open).length > 1)
       breach ??= "two budgets are open";
@@ -68,6 +69,24 @@ function isBlindFix(world: World, action: Action, scene: Scene): boolean {
     .reports.filter(({ role }) => role === "validator")
     .flatMap(({ keys }) => members.filter(({ blsKey }) => keys.kind === "verified" && keys.value.blsKey === blsKey));
   return reporting.reduce((sum, { power }) => sum + power, 0) < quorumOf(world, scene);
+}
+
+/** Overrides run on at most F power, and on all only when they were measured to be as good. */
+function triedTooFar(world: World, action: Action, { specs, measured }: Scene): string | undefined {
+  const spec = specs[world.spec];
+  if (action.kind !== "create-pod" || !spec?.canary || !world.chain) return undefined;
+  const { revision, promotedRevision } = spec.canary;
+  if (action.revision === promotedRevision && promotedRevision !== spec.podRevision && measured !== "as good")
+    return `${action.identity} got overrides that nothing speaks for`;
+  const tried = world.regions.flatMap(({ pods }) => pods.filter((pod) => pod.revision === revision));
+  const { members } = world.chain.current;
+  const total = members.reduce((sum, { power }) => sum + power, 0);
+  const power = members.reduce(
+    (sum, { id, power: own }) => (tried.some(({ seat }) => seat === id) ? sum + own : sum),
+    0,
+  );
+  const fault = Math.floor((total - 1) / (spec.faultModel === "Crash" ? 2 : 3));
+  return power > fault ? `${power} power runs overrides that are on trial, above F = ${fault}` : undefined;
 }
 
 /** Required regions whose power votes and stays. */

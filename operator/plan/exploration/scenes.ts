@@ -2,7 +2,7 @@
 import type { Desired } from "../desired.ts";
 import { progress } from "./events.ts";
 import { perFirst, planFor, sameMemory } from "./operator.ts";
-import { emptyWorld, keysFor, type Scene, type World } from "./world.ts";
+import { emptyWorld, keysFor, type Scene, tick, type World } from "./world.ts";
 
 /** A spec over regions `r0`, `r1`, … of these weights. */
 export function specOf(weights: readonly number[], replicas: number, change: Partial<Desired> = {}): Desired {
@@ -43,6 +43,18 @@ export function scenesOf(seats: number): readonly Scene[] {
   const three = specOf(equal(3, 2), seats - 1, { members: [bank] });
   // Its first region has two seats or more, and settlement waits for one of them.
   const covered = { ...base, requiredRegions: { r0: 1 }, allowSettlementPause: false };
+  const trial = (name: string, podRevision: string, tried: number, duration = tick) => ({
+    ...base,
+    podRevision,
+    canary: {
+      trial: name,
+      seats: tried,
+      revision: `${podRevision} watched`,
+      promotedRevision: "b",
+      duration,
+      analysis: [{ metric: "ViewTimeouts" as const, maxIncreasePercent: 10, minSamples: 300 }],
+    },
+  });
   return [
     scene("repair", [base]),
     scene("rollout", [base, { ...base, podRevision: "b" }]),
@@ -75,6 +87,12 @@ export function scenesOf(seats: number): readonly Scene[] {
       specOf([2, 2, 2], Math.max(3, seats - 1), { faultModel: "Crash" }),
       specOf([2, 2, 2], Math.max(3, seats - 1), { faultModel: "Crash", podRevision: "b" }),
     ]),
+    // Promoted, written into the spec, replaced by another trial.
+    scene("canary", [base, trial("one", "a", 1), trial("one", "b", 1), trial("two", "c", 1)], { measured: "as good" }),
+    scene("canary that is worse", [base, trial("one", "a", 1, 2 * tick), trial("two", "c", 1, 2 * tick)], {
+      measured: "worse",
+    }),
+    scene("canary without samples", [base, trial("one", "a", 1), trial("two", "a", 1)]),
     scene("unequal", [
       specOf([3, 2, 2, 2, 2], Math.max(5, seats)),
       specOf([3, 2, 2, 2, 2], Math.max(5, seats), { podRevision: "b" }),

@@ -116,6 +116,8 @@ export interface Scene {
   readonly deletes: boolean;
   /** The operator may not list nodes: it serves one namespace. */
   readonly namespaced: boolean;
+  /** What is measured of pods that run a canary's revision. Absent: nothing is. */
+  readonly measured?: "as good" | "worse";
 }
 
 export function emptyWorld(scene: Scene): World {

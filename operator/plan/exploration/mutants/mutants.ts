@@ -168,7 +168,7 @@ export const mutants: readonly PlannerMutant[] = [
     edits: [
       plan(
         "facts.ts",
-        "const remembered = memory.lost.find((each) => each.identity === name && each.why === why);",
+        "const remembered = memory.lost.find((each) => each.identity === name);",
         "const remembered = memory.lost.find((each) => each.identity === name && each.since === now);",
       ),
     ],
@@ -240,5 +240,48 @@ export const mutants: readonly PlannerMutant[] = [
     faults: 1,
     changes: 1,
     violates: ["power within the budget"],
+  },
+  {
+    name: "no evidence is success",
+    breaks: "a canary that was not shown to be worse is promoted",
+    edits: [
+      plan(
+        "canary.ts",
+        "  return { ...counted, outcome: { kind: verdict.kind, message: verdict.message, at: now } };",
+        '  const kind = verdict.kind === "Abort" ? "Abort" : "Promote";\n  return { ...counted, outcome: { kind, message: verdict.message, at: now } };',
+      ),
+    ],
+    scene: "canary without samples",
+    faults: 0,
+    changes: 1,
+    violates: ["trials stay small"],
+  },
+  {
+    name: "canary unbounded",
+    breaks: "seats of any power get the overrides on trial",
+    edits: [
+      plan("canary.ts", "while (chosen.length < canary.seats) {", "while (chosen.length < seats.length) {"),
+      plan("canary.ts", "    power([...chosen, seat]) <= chain.fault &&\n", ""),
+      plan("canary.ts", "  if (seats.length < canary.seats) return undefined;\n  const chosenAt", "  const chosenAt"),
+    ],
+    scene: "canary",
+    faults: 0,
+    changes: 1,
+    violates: ["trials stay small"],
+  },
+  {
+    name: "verdict forgotten",
+    breaks: "overrides that were aborted are tried again and again",
+    edits: [
+      plan(
+        "canary.ts",
+        "  return trial ? goOn(facts, chain, canary, trial) : begin(facts, chain, canary);",
+        "  const next = trial ? goOn(facts, chain, canary, trial) : begin(facts, chain, canary);\n  return next?.outcome ? undefined : next;",
+      ),
+    ],
+    scene: "canary that is worse",
+    faults: 0,
+    changes: 1,
+    violates: ["every state converges", "no action repeated for ever"],
   },
 ];

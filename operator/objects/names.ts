@@ -89,7 +89,7 @@ export const operatorSubject = "CN=validator-swarm-operator";
 export const checkpointVolume = (swarm: string) => `${swarm}-checkpoints`;
 /** Secret with the certificate that reads checkpoints, as `tlsSecret`. */
 export const checkpointTlsSecret = (swarm: string) => `${swarm}-checkpoint-tls`;
-/** Subject of that certificate: validators give checkpoints to it and to the operator. */
-export const checkpointSubject = "CN=validator-swarm-checkpoint";
+/** Subject of that certificate: the swarm's validators give checkpoints to it and to the operator. */
+export const checkpointSubject = (swarm: string, namespace: string) => `CN=${swarm}-checkpoint,O=${namespace}`;
 /** Secret with the ed25519 seeds that gateways sign with, `<BIC>.hex` each. */
 export const institutionKeys = (swarm: string) => `${swarm}-institutions`;

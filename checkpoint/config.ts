@@ -60,6 +60,8 @@ const schema = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .optional(),
+  /** What is restored to the validators: the height and the root, hexadecimal, that the recovery statement names. */
+  restore: z.strictObject({ height: z.int().min(1), stateRoot: z.string().regex(/^[0-9a-f]{64}$/) }).optional(),
   /** How long it is tried, ms. */
   timeout: z.int().min(1_000).max(86_400_000).default(3_600_000),
 });

@@ -6,15 +6,18 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
+import { openManifest } from "./check.ts";
 import { type CheckpointConfig, readConfig } from "./config.ts";
 import { openDirectoryStore } from "./directory-store.ts";
 import { listCheckpoints, prune } from "./keep.ts";
 import { encodeOutcome, type RunOutcome } from "./outcome.ts";
+import { parseRecovery, signRecovery } from "./recovery.ts";
+import { type RestoreOptions, restore } from "./restore.ts";
 import { StoreError } from "./result.ts";
 import { openS3Store } from "./s3-store.ts";
 import { validatorSource } from "./source.ts";
 import type { ObjectStore } from "./store.ts";
-import { pruneOptions, type RunOptions, take, verify } from "./take.ts";
+import { pruneOptions, take, verify } from "./take.ts";
 
 /** A configuration that cannot work: nothing is gained by starting again. */
 const exConfig = 78;
@@ -25,11 +28,15 @@ take    write a checkpoint, restore it, remove what is too old
 verify  restore the one that \`manifest\` names, and execute the blocks above it
 prune   remove what is too old, never the last verified one
 list    one line of JSON a checkpoint, ascending by height
+restore give the members of a restored chain the state of the one that \`manifest\` names
+recovery --settled-height N --chain-name NAME --sign POSITION:FILE [--sign …] [--recovery FILE]
+        print the statement that allows a chain of that name to go on from \`manifest\`, signed with ed25519 seeds of
+        the governance set (64 hexadecimal digits in a file); --recovery adds to the signatures of another
 `;
 
 const log = pino({ name: "checkpoint", level: process.env["LOG_LEVEL"] ?? "info" }, pino.destination(2));
 
-type Command = (options: RunOptions) => Promise<RunOutcome>;
+type Command = (options: RestoreOptions) => Promise<RunOutcome>;
 
 const commands: Readonly<Record<string, Command>> = {
   take,
@@ -44,6 +51,24 @@ const commands: Readonly<Record<string, Command>> = {
     if (done.kind === "failed") return { failure: { reason: done.reason, message: done.message } };
     const { kind: _, ...pruned } = done;
     return { pruned };
+  },
+  restore,
+  recovery: async ({ config, store }) => {
+    const { manifest = "", manifestDigest } = config;
+    const opened = await openManifest(store, manifest, { chainId: config.chainId, digest: manifestDigest });
+    if (opened.kind === "failed") return { failure: { reason: opened.reason, message: opened.message } };
+    const settledHeight = Number(values["settled-height"]);
+    const chainName = values["chain-name"] ?? "";
+    const signers = (values.sign ?? []).map((text) => {
+      const at = text.indexOf(":");
+      return { key: Number(text.slice(0, at)), seed: readFileSync(text.slice(at + 1), "utf8").trim() };
+    });
+    const before = values.recovery === undefined ? undefined : parseRecovery(readFileSync(values.recovery, "utf8"));
+    const text = JSON.stringify(signRecovery(opened.manifest, { settledHeight, chainName }, signers, before));
+    if (!parseRecovery(text))
+      return { failure: { reason: "Refused", message: "the options make no statement: see --help" } };
+    process.stdout.write(`${text}\n`);
+    return {};
   },
   list: async ({ config, store }) => {
     for await (const each of listCheckpoints(store, config.chainId)) process.stdout.write(`${line(each)}\n`);
@@ -65,11 +90,19 @@ function openStore({ destination: { directory, s3 } }: CheckpointConfig): Object
   return openS3Store({ ...s3, credentials, now: Date.now });
 }
 
+const { values, positionals } = parseArgs({
+  options: {
+    config: { type: "string" },
+    help: { type: "boolean", short: "h" },
+    "settled-height": { type: "string" },
+    "chain-name": { type: "string" },
+    sign: { type: "string", multiple: true },
+    recovery: { type: "string" },
+  },
+  allowPositionals: true,
+});
+
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: { config: { type: "string" }, help: { type: "boolean", short: "h" } },
-    allowPositionals: true,
-  });
   const command = commands[positionals[0] ?? ""];
   if (values.help || !command || values.config === undefined) {
     process.stderr.write(help);
@@ -84,10 +117,12 @@ async function main(): Promise<number> {
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
   let said = 0;
+  const validators = config.validators.map(({ seat, url }) => validatorSource(seat, url, config.tls));
   const outcome = await command({
     config,
     store: openStore(config),
-    sources: config.validators.map(({ seat, url }) => validatorSource(seat, url, config.tls)),
+    sources: validators,
+    members: validators,
     now: Date.now,
     onProgress: (progress) => {
       // Once a second is enough for whoever watches.

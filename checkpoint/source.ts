@@ -6,6 +6,7 @@ import { AdminService } from "../proto/validator/v1/validator_pb.js";
 import { decodeBlock } from "../validator/codec/block.ts";
 import { decodeCertificate } from "../validator/codec/certificate.ts";
 import type { Block, Certificate } from "../validator/consensus/types.ts";
+import { waitsForState } from "../validator/rpc/host.ts";
 import { type Failure, failed } from "./result.ts";
 
 export interface SourceHead {
@@ -41,10 +42,29 @@ export interface SourceTls {
   readonly ca: string;
 }
 
+/** A member of a restored chain. */
+export interface Restorable {
+  /** For people. */
+  readonly name: string;
+  /** Rejects with `ConnectError` when it does not answer. */
+  standing(signal: AbortSignal): Promise<"runs" | "waits-for-genesis" | "waits-for-state">;
+  /** Rejects with `ConnectError`, FAILED_PRECONDITION when it refuses. */
+  provide(
+    index: number,
+    part:
+      | { readonly case: "state" | "keys"; readonly value: Uint8Array }
+      | { readonly case: "end"; readonly value: true },
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
 /** A head carries a genesis and handovers; every other part is at most 1 MiB and a little. */
 const largestPart = 64 << 20;
+const callMs = 5_000;
+/** The last part has the whole state checked, executed keys and all. */
+const provideMs = 600_000;
 
-export function validatorSource(seat: string, url: string, tls: SourceTls | undefined): Source {
+export function validatorSource(seat: string, url: string, tls: SourceTls | undefined): Source & Restorable {
   const transport = createConnectTransport({
     httpVersion: "2",
     baseUrl: url,
@@ -71,7 +91,18 @@ export function validatorSource(seat: string, url: string, tls: SourceTls | unde
       yield failed("NoSource", `${seat}: ${code === Code.Unavailable ? rawMessage : `${Code[code]}: ${rawMessage}`}`);
     }
   }
-  return { name: seat, read };
+  return {
+    name: seat,
+    read,
+    async standing(signal) {
+      const { role, notReady } = await client.getStatus({}, { signal, timeoutMs: callMs });
+      if (role !== "waiting") return "runs";
+      return notReady === waitsForState ? "waits-for-state" : "waits-for-genesis";
+    },
+    async provide(index, part, signal) {
+      await client.provideState({ index, part }, { signal, timeoutMs: provideMs });
+    },
+  };
 }
 
 function headOf(

@@ -2,6 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { StorageFaultError } from "../validator/storage/types.ts";
 import { openManifest } from "./check.ts";
 import type { CheckpointConfig } from "./config.ts";
 import { prune, recordVerification } from "./keep.ts";
@@ -46,8 +47,8 @@ async function writeFromAny(options: RunOptions): Promise<Written | Failure> {
   let last: Failure = failed("NoSource", "no validator is configured");
   while (sources.length > 0 && !signal.aborted) {
     for (const source of sources) {
-      const attempt = await withEmpty(join(config.scratch, "write"), (folder) =>
-        inVolume(folder, (volume) => writeCheckpoint({ ...options, ...config, source, volume })),
+      const attempt = await withVolume(config, "write", (volume) =>
+        writeCheckpoint({ ...options, ...config, source, volume }),
       );
       if (attempt.kind === "written") return attempt;
       last = attempt;
@@ -88,10 +89,19 @@ export const pruneOptions = ({ chainId, retention, drop }: CheckpointConfig, now
 
 const whyOf = ({ reason, message }: Failure) => ({ reason, message });
 
-async function withEmpty<T>(folder: string, work: (folder: string) => Promise<T>): Promise<T> {
+/** Works on an empty scratch volume of this name; nothing is left of it. Full or failing, it is what the outcome says. */
+export async function withVolume<T>(
+  { scratch }: Pick<CheckpointConfig, "scratch">,
+  name: string,
+  work: Parameters<typeof inVolume<T>>[1],
+): Promise<T | Failure> {
+  const folder = join(scratch, name);
   await rm(folder, { recursive: true, force: true });
   try {
-    return await work(folder);
+    return await inVolume(folder, work);
+  } catch (error) {
+    if (!(error instanceof StorageFaultError)) throw error;
+    return failed("ScratchFailed", `the scratch volume: ${error.message}`);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

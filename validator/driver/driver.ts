@@ -6,7 +6,6 @@
 import { toHex } from "../codec/bytes.ts";
 import { startEpoch } from "../consensus/step.ts";
 import type { Block, Effect, EpochConfig, Input, Parameters, SeatIndex } from "../consensus/types.ts";
-import { height as toHeight } from "../consensus/types.ts";
 import { type MemberKeys, memberKeys } from "../crypto/bls.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
 import type { ExecutedBlock } from "../ledger/types.ts";
@@ -27,7 +26,7 @@ import { createExecutor } from "./executor.ts";
 import { createFetching } from "./fetching.ts";
 import { closesEpochOf, createGovernance } from "./governance.ts";
 import { createInbound } from "./inbound.ts";
-import { type Chain, ledgerFromCheckpoint, ledgerFromGenesis } from "./ledger-port.ts";
+import { baseHeight, type Chain, ledgerFromCheckpoint, ledgerFromGenesis } from "./ledger-port.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { type Membership, membershipOf } from "./membership.ts";
 import { createMessageIndex } from "./message-index.ts";
@@ -43,7 +42,7 @@ import { createRestoring } from "./restoring.ts";
 import { createRouting } from "./routing.ts";
 import type { Observer, ValidatorServices } from "./services.ts";
 import { createServing } from "./serving.ts";
-import { createSettlement, keepOutcome } from "./settlement.ts";
+import { createSettlement, keepOutcome, settledAtStart } from "./settlement.ts";
 import { createStatus } from "./status.ts";
 import { createSubmissions } from "./submissions.ts";
 import { createTimers } from "./timers.ts";
@@ -177,10 +176,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     flush: () => guard.persist([]),
     rememberedBlocks: limits.rememberedBlocks,
     rememberedMessages: limits.rememberedMessages,
-    settled: {
-      height: store.recovered.settled?.height ?? toHeight(0),
-      finalization: store.recovered.settled?.finalization,
-    },
+    settled: settledAtStart(store, options.chain),
     executedHeight: ledger.executed.height,
     settledPayments: () => ledger.state.settledPayments,
   });
@@ -256,6 +252,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     chain,
     index,
     settlement,
+    baseHeight: baseHeight(options.chain),
     state: () => core?.state ?? initial,
   });
   const payload = createPayload({
@@ -270,6 +267,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
       const found = await queries.executedMessage(institution, messageKey, hash);
       return found && { hash: toHex(found.outcome.messageHash), settled: found.outcome.settled };
     },
+    executedBefore: queries.executedBefore,
     notReady: () => status.cannotAccept(),
   });
 

@@ -1,6 +1,6 @@
-/** Checkpoints on their way out: the one call of the backup role. */
+/** Checkpoints on their way out, and back in: the calls of the backup role. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, type ConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { AdminService, type CheckpointPartSchema } from "../../proto/validator/v1/validator_pb.js";
 import { encodeBlock } from "../codec/block.ts";
 import { encodeCertificate } from "../codec/certificate.ts";
@@ -24,7 +24,7 @@ const longestReadMs = 600_000;
 const mostReplay = 1_024;
 const retryMs = 1_000;
 
-/** Registers ReadCheckpoint. */
+/** Registers ReadCheckpoint and ProvideState. */
 export function routeBackup(router: ConnectRouter, { host, calls, readers }: BackupOptions): void {
   const oneAtATime = createWatchers(1);
   router.rpc(
@@ -48,6 +48,20 @@ export function routeBackup(router: ConnectRouter, { host, calls, readers }: Bac
       } finally {
         leave();
       }
+    }),
+  );
+
+  router.rpc(
+    AdminService.method.provideState,
+    calls.unary(async ({ index, part }, context) => {
+      if (!mayOperate(context.values.get(callerKey), readers)) throw forbidden("provide a restored state");
+      if (part.case === undefined) throw invalid("part", "is missing");
+      const content = part.case === "end" ? new Uint8Array(0) : part.value;
+      const result = await host.provideState({ index, kind: part.case, content });
+      if (result.kind === "refused") throw new ConnectError(result.reason, Code.FailedPrecondition);
+      return result.kind === "more"
+        ? {}
+        : { stateRoot: Buffer.from(result.root, "hex"), height: BigInt(result.height) };
     }),
   );
 }

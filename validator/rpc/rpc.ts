@@ -26,6 +26,7 @@ export interface RpcOptions {
 const framing = 1_024;
 const largestGenesis = 8 << 20;
 const largestGovernance = 64 << 10;
+const largestStatePart = (1 << 20) + 1_024;
 const smallRequest = 4 << 10;
 
 /** Starts listening; rejects when the address cannot be bound or the TLS files are no certificate and key. */
@@ -38,6 +39,7 @@ export function startRpc(options: RpcOptions): Promise<RpcServer> {
     Submit: largestMessage + config.limits.privateBytes + framing,
     ProvideGenesis: largestGenesis,
     SubmitGovernance: largestGovernance,
+    ProvideState: largestStatePart,
   };
   return startRpcServer({
     host: config.host,

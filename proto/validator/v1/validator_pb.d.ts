@@ -620,6 +620,70 @@ export declare type Account = Message<"validator.v1.Account"> & {
 export declare const AccountSchema: GenMessage<Account>;
 
 /**
+ * @generated from message validator.v1.ProvideStateRequest
+ */
+export declare type ProvideStateRequest = Message<"validator.v1.ProvideStateRequest"> & {
+  /**
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * @generated from oneof validator.v1.ProvideStateRequest.part
+   */
+  part: {
+    /**
+     * Each at most 1 MiB.
+     *
+     * @generated from field: bytes state = 2;
+     */
+    value: Uint8Array;
+    case: "state";
+  } | {
+    /**
+     * @generated from field: bytes keys = 3;
+     */
+    value: Uint8Array;
+    case: "keys";
+  } | {
+    /**
+     * @generated from field: bool end = 4;
+     */
+    value: boolean;
+    case: "end";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message validator.v1.ProvideStateRequest.
+ * Use `create(ProvideStateRequestSchema)` to create a new message.
+ */
+export declare const ProvideStateRequestSchema: GenMessage<ProvideStateRequest>;
+
+/**
+ * @generated from message validator.v1.ProvideStateResponse
+ */
+export declare type ProvideStateResponse = Message<"validator.v1.ProvideStateResponse"> & {
+  /**
+   * Of the state on the chain it was restored from, when this was the last part; empty before.
+   *
+   * @generated from field: bytes state_root = 1;
+   */
+  stateRoot: Uint8Array;
+
+  /**
+   * @generated from field: uint64 height = 2;
+   */
+  height: bigint;
+};
+
+/**
+ * Describes the message validator.v1.ProvideStateResponse.
+ * Use `create(ProvideStateResponseSchema)` to create a new message.
+ */
+export declare const ProvideStateResponseSchema: GenMessage<ProvideStateResponse>;
+
+/**
  * @generated from message validator.v1.ReadCheckpointRequest
  */
 export declare type ReadCheckpointRequest = Message<"validator.v1.ReadCheckpointRequest"> & {
@@ -1381,6 +1445,17 @@ export declare const AdminService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReadCheckpointRequestSchema;
     output: typeof CheckpointPartSchema;
+  },
+  /**
+   * To a member of a restored chain that waits for the state it begins with: state, then keys, then an empty `end`. Part
+   * 0 begins anew. FAILED_PRECONDITION when it does not wait, or the state is not the one its genesis names.
+   *
+   * @generated from rpc validator.v1.AdminService.ProvideState
+   */
+  provideState: {
+    methodKind: "unary";
+    input: typeof ProvideStateRequestSchema;
+    output: typeof ProvideStateResponseSchema;
   },
 }>;
 

@@ -225,6 +225,8 @@ export function scriptedHost(services: ValidatorServices | undefined): Host {
     retired: () => "",
     services: () => running,
     started: started.promise,
+    waitsFor: () => "genesis",
+    provideState: async () => ({ kind: "refused", reason: "this validator does not wait for a state" }),
     provideGenesis: async (document) => {
       if (new TextDecoder().decode(document) !== "{}")
         return { kind: "refused", reason: "another genesis is in the volume" };

@@ -12,6 +12,7 @@ import { type Performed, perform } from "./apply/perform.ts";
 import { growVolumes } from "./apply/volumes.ts";
 import type { Certificates } from "./certificates/swarm-certificates.ts";
 import { keepCheckpoints, planSwarmCheckpoints, withCheckpoints } from "./checkpoints/keep.ts";
+import { keepRestore, restoreFinding } from "./checkpoints/restore.ts";
 import { chainIdOf } from "./genesis-document.ts";
 import type { WriteResult } from "./kube/apply.ts";
 import type { Clock } from "./kube/clock.ts";
@@ -117,7 +118,11 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       before: observed.status,
     };
     const checkpoints = planSwarmCheckpoints(checkpointOrder, now);
-    const status = withCheckpoints(next, checkpoints);
+    const waiting = snapshot.reports.flatMap(({ identity, role }) =>
+      role === "waiting" ? snapshot.pods.filter(({ name }) => name === identity) : [],
+    );
+    const restoreOrder = { swarm: object, spec: swarm.spec, objects, genesis, waiting, now };
+    const status = withCheckpoints(next, checkpoints, restoreFinding(restoreOrder));
     const written = await writeStatus(status, observed.status);
     if (written.kind === "failed") return failure(written);
     if (!snapshot.swarm.deleting) await publish(explanationObject(object, explanationOf(planned)));
@@ -134,6 +139,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       world,
       operatorKey: found,
       institutionKeys: () => options.keys.institutions(object, keyless(swarm.spec)),
+      recovery: (secret: string) => options.keys.recovery(object, secret),
       now: () => clock.wall(),
     };
     const kept = genesis && !snapshot.swarm.deleting && !desired.paused ? await keepRest(swarm.spec) : nothing;
@@ -168,10 +174,12 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       };
       const order = { order: checkpointOrder, planned: checkpoints, validators: voting };
       const taken = await keepCheckpoints({ ...order, world, key, writer, writes, events });
+      const restored = await keepRestore({ order: restoreOrder, world, key, writer, writes });
       report(gateways, "GatewaysRefused", "KeepGateways");
+      report(restored, "RestoreRefused", "KeepRestore");
       report(taken, "CheckpointsRefused", "KeepCheckpoints");
       report(volumes, "VolumesRefused", "GrowVolumes");
-      return [gateways, taken].find(({ kind }) => kind === "failed") ?? volumes;
+      return [gateways, taken, restored].find(({ kind }) => kind === "failed") ?? volumes;
     }
 
     /** For people only: when it fails, the next visit writes it. */

@@ -10,8 +10,8 @@ import type { EventRecorder } from "../kube/events.ts";
 import { pods, swarmCheckpoints } from "../kube/kinds.ts";
 import { type Kind, type KubeObject, keyOf, type ObjectKey, type StoredObject } from "../kube/objects.ts";
 import type { Objects } from "../kube/watched.ts";
-import { runObjects } from "../objects/checkpoint.ts";
-import { scheduledLabel, swarmLabels } from "../objects/names.ts";
+import { runName, runObjects } from "../objects/checkpoint.ts";
+import { checkpointLabel, checkpointVolume, scheduledLabel, swarmLabels } from "../objects/names.ts";
 import type { World } from "../objects/world.ts";
 import { type CheckpointAction, type CheckpointPlan, planCheckpoints } from "../plan/checkpoints.ts";
 import type { IdentityLabels } from "../plan/snapshot.ts";
@@ -127,20 +127,26 @@ export async function keepCheckpoints(context: CheckpointsContext): Promise<Kept
   async function start({ checkpoint: name, command }: Extract<CheckpointAction, { kind: "start" }>): Promise<Kept> {
     const found = objectOf(name);
     if (!found?.destination) return kept;
-    const own = order.spec.checkpoints;
+    const { object: owner, spec: asked, destination, seen } = found;
+    const { manifest, manifestDigest } = seen.status ?? {};
     const run = {
       swarm: order.swarm,
       spec: order.spec,
-      checkpoint: found.object,
-      destination: found.destination,
+      name: runName("checkpoint", name),
+      owner,
+      labels: { [checkpointLabel]: owner.metadata.uid },
+      destination,
+      claim: checkpointVolume(order.swarm.metadata.name),
       command,
-      chainId: order.chainId,
-      height: found.spec.height ?? 0,
-      notBelow: found.spec.height === undefined ? (planned.plan.last?.status.height ?? 0) : 0,
-      verify: found.spec.verifyByRestore,
-      // At a place of its own nothing but itself is to be kept.
-      retention: found.spec.destination === undefined ? (own?.retention ?? 0) : 0,
-      status: found.seen.status,
+      settings: {
+        chainId: order.chainId,
+        height: asked.height ?? 0,
+        notBelow: asked.height === undefined ? (planned.plan.last?.status.height ?? 0) : 0,
+        verify: asked.verifyByRestore,
+        // At a place of its own nothing but itself is to be kept.
+        retention: asked.destination === undefined ? (order.spec.checkpoints?.retention ?? 0) : 0,
+        ...(command === "verify" ? { manifest, manifestDigest, notBelow: 0 } : {}),
+      },
       validators: context.validators,
     };
     for (const { kind, object } of runObjects(run, context.world)) {
@@ -210,7 +216,11 @@ function scheduledCheckpoint(
 export function withCheckpoints(
   status: ValidatorSwarmStatus,
   { plan: { fresh }, last }: Pick<PlannedCheckpoints, "plan" | "last">,
+  notRestored: { readonly reason: string; readonly message: string } | undefined,
 ): ValidatorSwarmStatus {
-  const conditions = status.conditions.map((each) => (each.type === fresh.type ? fresh : each));
+  const conditions = status.conditions.map((each) => {
+    if (each.type === "Ready" && each.status === "False" && notRestored) return { ...each, ...notRestored };
+    return each.type === fresh.type ? fresh : each;
+  });
   return { ...status, conditions, ...(last && { lastCheckpoint: last }) };
 }

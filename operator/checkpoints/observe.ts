@@ -12,7 +12,7 @@ import { keyOf, type StoredObject } from "../kube/objects.ts";
 import type { Objects } from "../kube/watched.ts";
 import { type Destination, runEnd } from "../objects/checkpoint.ts";
 import { checkpointLabel, scheduledLabel } from "../objects/names.ts";
-import type { CheckpointPolicy, SeenCheckpoint, SeenRun } from "../plan/checkpoints.ts";
+import type { CheckpointPolicy, RunResult, SeenCheckpoint, SeenRun } from "../plan/checkpoints.ts";
 
 /** A SwarmCheckpoint that can be worked on. */
 export interface ReadCheckpoint {
@@ -76,7 +76,7 @@ function readRun(pod: StoredObject, names: ReadonlyMap<string, string>): SeenRun
   if (of === undefined) return undefined;
   const { name, uid, creationTimestamp, deletionTimestamp } = pod.metadata;
   const end = runEnd(pod);
-  const result = end && (decodeOutcome(end.said) ?? silent(end.said));
+  const result = end && resultOf(end.said);
   return {
     checkpoint: names.get(of) ?? "",
     pod: name,
@@ -86,6 +86,9 @@ function readRun(pod: StoredObject, names: ReadonlyMap<string, string>): SeenRun
     end: end && result && { at: end.at, result },
   };
 }
+
+/** What a run's last words say. */
+export const resultOf = (said: string): RunResult => decodeOutcome(said) ?? silent(said);
 
 /** It died without a word of its own. */
 const silent = (said: string) => ({

@@ -1,6 +1,5 @@
 /** The run of a checkpoint: a pod of its own with its configuration, so that no validator holds the credentials of a store. */
 import { createHash } from "node:crypto";
-import type { SwarmCheckpointStatus } from "../api/swarm-checkpoint.ts";
 import type { ValidatorSwarmSpec } from "../api/validator-swarm.ts";
 import { configMaps, persistentVolumeClaims, pods } from "../kube/kinds.ts";
 import {
@@ -15,7 +14,7 @@ import {
 import { controllerReference } from "../kube/owner.ts";
 import type { IdentityLabels } from "../plan/snapshot.ts";
 import { mountPath, relativePath, secretMount, tlsFilesOf, workingDir } from "./mounts.ts";
-import { checkpointLabel, checkpointTlsSecret, checkpointVolume, swarmLabels } from "./names.ts";
+import { checkpointTlsSecret, swarmLabels } from "./names.ts";
 import { restrictedContainer, restrictedPod } from "./security.ts";
 import type { World } from "./world.ts";
 
@@ -25,20 +24,19 @@ export type Destination = NonNullable<NonNullable<ValidatorSwarmSpec["checkpoint
 export interface RunOrder {
   readonly swarm: StoredObject;
   readonly spec: ValidatorSwarmSpec;
-  /** The SwarmCheckpoint: owns what is made. */
-  readonly checkpoint: StoredObject;
+  /** Of the pod and its configuration. */
+  readonly name: string;
+  /** With it, what is made goes. */
+  readonly owner: StoredObject;
+  readonly labels: Readonly<Record<string, string>>;
   readonly destination: Destination;
-  readonly command: "take" | "verify";
-  readonly chainId: string;
-  /** 0: the newest. */
-  readonly height: number;
-  /** A checkpoint of a lower height is stale. */
-  readonly notBelow: number;
-  readonly verify: boolean;
-  /** Newest checkpoints that stay at the destination; 0: none is removed. */
-  readonly retention: number;
-  readonly status: SwarmCheckpointStatus | undefined;
-  /** Identities that vote, best first. */
+  /** Claim of the destination's volume, where it is one. */
+  readonly claim: string;
+  /** Of the checkpoint program. */
+  readonly command: "take" | "verify" | "restore";
+  /** Its configuration beyond what is told here: chain, height, manifest, … (checkpoint/config.ts). */
+  readonly settings: JsonRecord;
+  /** Identities that are asked, best first. */
   readonly validators: readonly IdentityLabels[];
 }
 
@@ -48,38 +46,40 @@ export function runObjects(
   world: World,
 ): readonly { readonly kind: Kind; readonly object: KubeObject }[] {
   return [
-    ...(order.destination.pvc ? [{ kind: persistentVolumeClaims, object: volume(order) }] : []),
+    ...(order.destination.pvc && order.command === "take"
+      ? [{ kind: persistentVolumeClaims, object: volume(order) }]
+      : []),
     { kind: configMaps, object: configuration(order, world) },
     { kind: pods, object: pod(order, world) },
   ];
 }
 
-/** Name of the pod and its configuration. */
-export function runName(checkpoint: string): string {
-  const name = `checkpoint-${checkpoint}`;
+/** Name of the pod and its configuration, from what it is for: `checkpoint`, `restore`. */
+export function runName(purpose: "checkpoint" | "restore", of: string): string {
+  const name = `${purpose}-${of}`;
   if (name.length <= 63) return name;
   return `${name.slice(0, 52)}-${createHash("sha256").update(name).digest("hex").slice(0, 10)}`;
 }
 
-function metadata({ swarm, checkpoint }: RunOrder) {
-  const { name, namespace } = swarm.metadata;
+function metadata({ swarm, name, owner, labels }: RunOrder) {
+  const { namespace } = swarm.metadata;
   return {
-    name: runName(checkpoint.metadata.name),
+    name,
     ...(namespace === undefined ? {} : { namespace }),
-    labels: { ...swarmLabels(name, "checkpoint"), [checkpointLabel]: checkpoint.metadata.uid },
-    ownerReferences: [controllerReference(checkpoint)],
+    labels: { ...swarmLabels(swarm.metadata.name, "checkpoint"), ...labels },
+    ownerReferences: [controllerReference(owner)],
   };
 }
 
 /** Outlives swarm and checkpoints: it is what is left of them. */
-function volume({ swarm, destination }: RunOrder): KubeObject {
+function volume({ swarm, destination, claim }: RunOrder): KubeObject {
   const { name, namespace } = swarm.metadata;
   const { size = "50Gi", storageClassName } = destination.pvc ?? {};
   return {
     apiVersion: "v1",
     kind: "PersistentVolumeClaim",
     metadata: {
-      name: checkpointVolume(name),
+      name: claim,
       ...(namespace === undefined ? {} : { namespace }),
       labels: swarmLabels(name, "checkpoint"),
     },
@@ -92,11 +92,10 @@ function volume({ swarm, destination }: RunOrder): KubeObject {
 }
 
 function configuration(order: RunOrder, world: World): KubeObject {
-  const { swarm, destination, validators, status, command } = order;
+  const { swarm, destination, validators, settings } = order;
   const { name, namespace = "" } = swarm.metadata;
-  const { manifest, manifestDigest } = status ?? {};
   const config = {
-    chainId: order.chainId,
+    ...settings,
     validators: validators.map(({ name: identity, seat }) => ({
       seat,
       url: world.rpcUrl({ identity, swarm: name, namespace }),
@@ -105,11 +104,6 @@ function configuration(order: RunOrder, world: World): KubeObject {
     destination: destinationConfig(destination),
     scratch: `${relativePath("data")}/scratch`,
     result: `${relativePath("data")}/result`,
-    height: order.height,
-    notBelow: order.notBelow,
-    verify: order.verify,
-    retention: order.retention,
-    ...(command === "verify" ? { manifest, manifestDigest } : {}),
   };
   return {
     apiVersion: "v1",
@@ -119,7 +113,7 @@ function configuration(order: RunOrder, world: World): KubeObject {
   };
 }
 
-export function destinationConfig({ s3 }: Pick<Destination, "s3">): JsonRecord {
+function destinationConfig({ s3 }: Pick<Destination, "s3">): JsonRecord {
   if (!s3) return { directory: relativePath("checkpoints") };
   const { bucket, prefix, endpoint, region, objectLock } = s3;
   return {
@@ -172,10 +166,8 @@ function pod(order: RunOrder, world: World): KubeObject {
       ],
       volumes: [
         { name: "data", emptyDir: {} },
-        { name: "config", configMap: { name: runName(order.checkpoint.metadata.name) } },
-        ...(destination.pvc
-          ? [{ name: "checkpoints", persistentVolumeClaim: { claimName: checkpointVolume(name) } }]
-          : []),
+        { name: "config", configMap: { name: order.name } },
+        ...(destination.pvc ? [{ name: "checkpoints", persistentVolumeClaim: { claimName: order.claim } }] : []),
         ...keys.volumes,
         ...tls.volumes,
       ],

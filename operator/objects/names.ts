@@ -18,6 +18,8 @@ export const generationLabel = own("generation");
 export const revisionAnnotation = own("revision");
 /** On pods: uid of the SwarmCheckpoint that they work on. */
 export const checkpointLabel = own("checkpoint");
+/** On pods: `true` when they give a restored state to validators. */
+export const restoreLabel = own("restore");
 /** On SwarmCheckpoints: made from the swarm's `checkpoints`. */
 export const scheduledLabel = own("scheduled");
 /** On volumes: the public keys created inside, lower-case hexadecimal. */

@@ -36,7 +36,8 @@ export function openS3Store(options: S3Options): ObjectStore & { readonly close:
   const { bucket: Bucket, prefix, endpoint, objectLock, now } = options;
   const client = new S3Client({
     region: options.region === "" ? "us-east-1" : options.region,
-    credentials: options.credentials,
+    // Its own: the client writes into what it is given.
+    credentials: { ...options.credentials },
     maxAttempts: 5,
     // Stores other than AWS are addressed by path: a bucket is no host of theirs.
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),

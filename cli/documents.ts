@@ -29,6 +29,8 @@ function page(program: Command): string {
 | \`apply\` | \`get\`, \`create\`, \`patch\` on \`validatorswarms\` and \`swarmcheckpoints\` |
 | \`status\` | \`get\`, \`list\` (\`--watch\`: \`watch\`) on \`validatorswarms\`; for pods and heights \`list\` (\`watch\`) on \`pods\` and \`get\` on \`pods/proxy\` |
 | \`scale\` | \`get\` on \`validatorswarms\`, \`patch\` on \`validatorswarms/scale\`; \`--wait\`: \`list\`, \`watch\` |
+| \`replace\` | \`list\`, \`patch\` on \`validatorswarms\` |
+| \`hibernate\`, \`wake\`, \`promote\`, \`pause\`, \`resume\`, \`rollback\` | \`get\`, \`patch\` on \`validatorswarms\` |
 | \`explain\` | \`get\` on \`validatorswarms\` and \`configmaps\` |
 | \`logs\` | \`get\`, \`list\` on \`pods\`, \`get\` on \`pods/log\` |
 | \`delete\` | \`get\`, \`delete\` on \`validatorswarms\`; \`--wait\`: \`list\`, \`watch\` |

@@ -125,6 +125,37 @@ export function createProgram(options: ProgramOptions = {}): Program {
     .action((named: string, options: ScaleOptions & OutputOptions & WorldOptions) =>
       inWorld(options, async (world, output) => (await import("./scale.ts")).scale(world, named, options, output)),
     );
+  onCluster(
+    command("replace", "Give a seat to a new identity: new keys on a new volume; the seat changes hands on chain."),
+  )
+    .argument("<seat>", "such as quickstart-eu-west-0", nameOf)
+    .action((seat: string, options: OutputOptions & WorldOptions) =>
+      inWorld(options, async (world, output) => (await import("./order.ts")).orderReplacement(world, seat, output)),
+    );
+  const sleeps = {
+    hibernate: "End all pods of a swarm and keep its volumes.",
+    wake: "Start a hibernating swarm on its volumes.",
+  };
+  for (const word of ["hibernate", "wake"] as const)
+    onCluster(command(word, sleeps[word]))
+      .argument("<name>", "the swarm", nameOf)
+      .action((named: string, options: OutputOptions & WorldOptions) =>
+        inWorld(options, async (world, output) => (await import("./order.ts")).orderSleep(world, named, word, output)),
+      );
+  const rollouts = {
+    promote: "Promote the green fleet when its evidence is whole, though promotion.auto is false.",
+    pause: "Hold a rollout where it is.",
+    resume: "Let a paused rollout go on.",
+    rollback: "Bring the blue fleet back.",
+  };
+  for (const word of ["promote", "pause", "resume", "rollback"] as const)
+    onCluster(command(word, rollouts[word]))
+      .argument("<name>", "the swarm", nameOf)
+      .action((named: string, options: OutputOptions & WorldOptions) =>
+        inWorld(options, async (world, output) =>
+          (await import("./order.ts")).orderRollout(world, named, word, output),
+        ),
+      );
   onCluster(command("explain", "Show what the operator would do next, why, and what blocks it."))
     .argument("<name>", "the swarm", nameOf)
     .action((named: string, options: OutputOptions & WorldOptions) =>

@@ -164,6 +164,17 @@ const scaled = z.object({
 /** What `swarm scale` says. */
 export type ScaleResult = Readonly<z.infer<typeof scaled>>;
 
+const ordered = z.object({
+  name: text("Its name."),
+  namespace: text("Where it is."),
+  order: z
+    .enum(["replace", "hibernate", "wake", "promote", "pause", "resume", "rollback"])
+    .meta({ description: "What was asked for." }),
+  subject: text("The identity, the revision or the swarm it is about."),
+});
+/** What these say. */
+export type OrderResult = Readonly<z.infer<typeof ordered>>;
+
 const explained = z.object({
   name: text("Its name."),
   namespace: text("Where it is."),
@@ -281,6 +292,8 @@ export const shapes = {
   "verify-proof": verified,
   apply: applied,
   scale: scaled,
+  ...{ replace: ordered, hibernate: ordered, wake: ordered },
+  ...{ promote: ordered, pause: ordered, resume: ordered, rollback: ordered },
   explain: explained,
   logs: logLine,
   delete: deleted,

@@ -24,9 +24,10 @@ import { swarmLabels } from "./objects/names.ts";
 import { explanationObject } from "./objects/records.ts";
 import type { World } from "./objects/world.ts";
 import { observe } from "./observe/observe.ts";
-import type { Validators } from "./observe/validators.ts";
+import type { SampleWatch, Validators } from "./observe/validators.ts";
 import type { Action } from "./plan/actions.ts";
 import { toStatus } from "./plan/api.ts";
+import type { Watch } from "./plan/canary.ts";
 import type { Desired } from "./plan/desired.ts";
 import { explanationOf } from "./plan/explain.ts";
 import { plan } from "./plan/plan.ts";
@@ -80,7 +81,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
     if (!writes.areSeen(key, objects)) return { kind: "again", afterMs: unseenMs };
     const now = clock.wall();
     const reports = validators.reports(key);
-    const observed = observe({ object, objects, seesNodes, reports });
+    const observed = observe({ object, objects, seesNodes, reports, samples: validators.samples(key) });
     if (observed.kind !== "ok") {
       const finding = observed.kind === "invalid" ? unacceptable(observed.problems) : recordsDamaged(observed.message);
       return report(finding);
@@ -103,7 +104,13 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
     }
     const transaction = snapshot.permit?.submittedAt === undefined ? undefined : snapshot.permit.transaction;
     if (found.kind === "ok")
-      validators.follow(key, { targets: observed.targets, genesis, key: found.key, transaction });
+      validators.follow(key, {
+        targets: observed.targets,
+        genesis,
+        key: found.key,
+        transaction,
+        watch: planned.watch && sampleWatch(planned.watch, swarm.spec, object.metadata.namespace),
+      });
 
     const selector = selectorOf(object.metadata.name);
     const chainId = genesis ? observed.status?.chainId || chainIdOf(genesis) : "";
@@ -268,6 +275,13 @@ const conditionTypes = Object.keys(swarmConditions) as readonly (keyof typeof sw
 function unacceptable(problems: readonly Problem[]) {
   const words = problems.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join(" ");
   return { reason: "SpecInvalid", message: words.slice(0, 32_768) };
+}
+
+/** A Prometheus has one sample in a scrape: a shorter window would hold none. */
+function sampleWatch({ every }: Watch, { monitoring }: ValidatorSwarmSpec, namespace = "default"): SampleWatch {
+  const { prometheus, podMonitor } = monitoring;
+  if (!prometheus) return { every, prometheus };
+  return { every: Math.max(every, 2_000 * podMonitor.intervalSeconds), prometheus: { url: prometheus.url, namespace } };
 }
 
 /** BICs of the institutions whose keys the spec does not have. */

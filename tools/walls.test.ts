@@ -83,7 +83,7 @@ describe("the planner is pure", () => {
 
   test("it imports no Node module, no logger, no world: itself, the API's types, parameters and power", () => {
     const allowed =
-      /^(operator\/plan\/(?!exploration\/)|operator\/api\/|validator\/consensus\/(types|parameters|power)\.ts$|@noble\/hashes\/|croner$)/;
+      /^(operator\/plan\/(?!exploration\/)|operator\/api\/|operator\/analysis\/|validator\/consensus\/(types|parameters|power)\.ts$|@noble\/hashes\/|croner$)/;
     expect(planner.length).toBeGreaterThan(15);
     expect(breaches(planner, ({ imports }) => imports.filter((name) => !allowed.test(name)))).toEqual([]);
   });
@@ -92,6 +92,15 @@ describe("the planner is pure", () => {
     const types = inside("operator/api").filter(({ path }) => !path.startsWith("operator/api/crd/"));
     const allowed = /^(operator\/api\/|validator\/(consensus|codec)\/|zod$|yaml$|node:util$)/;
     expect(breaches(types, ({ imports }) => imports.filter((name) => !allowed.test(name)))).toEqual([]);
+  });
+
+  test("nor does the analysis it judges with", () => {
+    const analysis = inside("operator/analysis");
+    expect(analysis.length).toBeGreaterThan(3);
+    expect(
+      breaches(analysis, ({ imports }) => imports.filter((name) => !name.startsWith("operator/analysis/"))),
+    ).toEqual([]);
+    expect(breaches(analysis, words)).toEqual([]);
   });
 
   test("it reads no clock, draws no chance, prints nothing: time comes with the call", () => {

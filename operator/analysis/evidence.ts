@@ -32,11 +32,18 @@ export const minWindows = 5;
 /** Precision of the prior, in windows: it is most sensitive to a mean of about one standard deviation. */
 const priorWindows = 1;
 
-/** `leastVariance`: of one window's difference, known from how many samples there are; the observed one may be smaller by luck. */
-export function evidenceOf({ count, mean, squares }: Moments, leastVariance: number): Evidence {
+/** What is known of the variance of one window's difference besides what the windows show. */
+export interface Scatter {
+  /** Known from how many samples there are: the observed one may be smaller by luck. */
+  readonly least: number;
+  /** What the observed one is to be multiplied by to be that of a difference of zero. */
+  readonly atZero: number;
+}
+
+export function evidenceOf({ count, mean, squares }: Moments, { least, atZero }: Scatter): Evidence {
   if (count < minWindows) return { t: 0, p: 1 };
   // Equal values do not make a number too large to count with.
-  const variance = Math.max(squares / (count - 1), leastVariance, (mean / 1_000) ** 2);
+  const variance = Math.max((squares / (count - 1)) * atZero, least, (mean / 1_000) ** 2);
   if (variance === 0) return { t: 0, p: 1 };
   const t = (Math.sqrt(count) * mean) / Math.sqrt(variance);
   const x = (t * t) / (count - 1);

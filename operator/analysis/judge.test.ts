@@ -64,11 +64,20 @@ describe("at the edge of the margin, where either verdict would be wrong, lookin
     ["a share of 5 %", timingOut(0.05 * 1.1 + 0.01, 0.05), timeouts],
     ["a share of 40 %", timingOut(0.4 * 1.1 + 0.01, 0.4), timeouts],
     ["a share of none", timingOut(0.01, 0), timeouts],
+    ["a share of none, and a dozen views in a window", timingOut(0.01, 0, 12), timeouts],
+    ["a share of none, and forty views in a window", timingOut(0.01, 0, 40), timeouts],
     ["a dozen views in a window", timingOut(0.05 * 1.1 + 0.01, 0.05, 12), timeouts],
     ["latencies", taking(1.1), latency],
     ["few latencies", taking(1.1, 12), latency],
   ])("%s: each verdict comes in at most one run of twenty", (_, model, analysis) => {
     const { promote, abort } = rates(model, [analysis]);
+    expect(promote).toBeLessThanOrEqual(0.05);
+    expect(abort).toBeLessThanOrEqual(0.05);
+  });
+
+  test("bursts of the changed seat alone leave it so", () => {
+    const model: Model = (random) => timingOut((0.05 * 1.1 + 0.01) * bursts(random), 0.05)(random);
+    const { promote, abort } = rates(model, [timeouts]);
     expect(promote).toBeLessThanOrEqual(0.05);
     expect(abort).toBeLessThanOrEqual(0.05);
   });
@@ -105,6 +114,7 @@ describe("in 30 windows", () => {
 
   test.each<[string, Model, Analysis]>([
     ["one view in ten timed out", timingOut(0.1, 0), timeouts],
+    ["one view in sixteen, of a dozen in a window", timingOut(0.06, 0, 12), timeouts],
     ["twice as many timeouts in bursts", timingOut(0.24, 0.1, 100, bursts), timeouts],
     ["latencies longer by half", taking(1.5), latency],
   ])("%s: aborted in nearly all of the runs", (_, model, analysis) => {

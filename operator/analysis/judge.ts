@@ -5,7 +5,7 @@
  * comparison (shared among the metrics), a wrong `Promote` of at most 5 %, for every metric has to pass.
  */
 import { allowed, type Difference, differenceIn, isShare, lagFloor, type Side, shareFloor } from "./compare.ts";
-import { type Evidence, evidenceOf, type Moments, minWindows, noMoments, withValue } from "./evidence.ts";
+import { type Evidence, evidenceOf, type Moments, minWindows, noMoments, type Scatter, withValue } from "./evidence.ts";
 import type { Analysis, Metric, Window } from "./window.ts";
 
 /** What is kept of all windows so far, for one metric. */
@@ -49,6 +49,11 @@ export interface Verdict {
 export const errorRate = 0.05;
 /** Least standard deviation of a lag taken at one moment, blocks: it is a whole number. */
 const lagDeviation = 0.5;
+
+/** A bad stretch that comes now and then is not seen in fewer windows: they are no ground to promote. */
+const promotingWindows = 15;
+/** More events of a share than these show by themselves how it scatters. */
+const fewEvents = 3;
 
 const none: Side = { samples: 0, figure: 0 };
 
@@ -105,10 +110,10 @@ function findingOf(analysis: Analysis, tally: Tally | undefined, abortRate: numb
   if (!tally || tally.moments.count === 0)
     return { ...unseen, metric, message: `${metric}: nothing was observed on both sides.` };
   const { moments, changed, others } = tally;
-  const evidence = evidenceOf(moments, leastVariance(analysis, tally));
+  const evidence = evidenceOf(moments, scatterOf(analysis, tally));
   const enough = moments.count >= minWindows && Math.min(changed.samples, others.samples) >= minSamples;
   const verdict =
-    enough && evidence.t < 0 && evidence.p <= errorRate
+    enough && moments.count >= promotingWindows && evidence.t < 0 && evidence.p <= errorRate
       ? "NotWorse"
       : enough && evidence.t > 0 && evidence.p <= abortRate
         ? "Worse"
@@ -144,18 +149,21 @@ const figureOf = ({ metric, moments }: Tally, { samples, figure }: Side) =>
   isShare(metric) ? figure / Math.max(1, samples) : figure / moments.count;
 
 /**
- * Of one window's difference, were its samples independent: real ones only scatter more. A share takes one event and one
- * miss more than were seen, so that none in few trials is not taken for never.
+ * Windows may be alike by luck. A share's variance is at least that of independent trials, with one event more than were
+ * seen as long as these are few: none in few trials is not taken for never. And events scatter more the more there are,
+ * so that against "no more than allowed" the scatter of as many as are allowed counts (the score test of Farrington and
+ * Manning, Statistics in Medicine 9, 1990); how far windows scatter beyond independent trials is kept.
  */
-function leastVariance(analysis: Analysis, { metric, moments, changed, others }: Tally): number {
-  if (metric === "ExecutionLag") return lagDeviation ** 2;
+function scatterOf(analysis: Analysis, { metric, moments, changed, others }: Tally): Scatter {
+  if (metric === "ExecutionLag") return { least: lagDeviation ** 2, atZero: 1 };
   // Of Mann and Whitney's estimate when both sides are alike, without its small term.
-  if (metric === "FinalityLatency") return (moments.count / 12) * (1 / changed.samples + 1 / others.samples);
-  const variance = ({ samples, figure }: Side) => {
-    const share = (figure + 1) / (samples + 2);
-    return (share * (1 - share)) / samples;
-  };
-  return moments.count * (variance(changed) + allowed(analysis) ** 2 * variance(others));
+  if (metric === "FinalityLatency")
+    return { least: (moments.count / 12) * (1 / changed.samples + 1 / others.samples), atZero: 1 };
+  const variance = ({ samples, figure }: Side) => (Math.min(figure, fewEvents) + 1) / samples / (samples + 2);
+  const least = moments.count * (variance(changed) + allowed(analysis) ** 2 * variance(others));
+  const share = changed.figure / Math.max(1, changed.samples);
+  const limit = (allowed(analysis) * others.figure) / Math.max(1, others.samples) + shareFloor;
+  return { least, atZero: share > limit ? Math.min(1, (limit * (1 - limit)) / (share * (1 - share))) : 1 };
 }
 
 type Figures = Omit<Finding, "message"> & Evidence;

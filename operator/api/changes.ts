@@ -84,6 +84,7 @@ const rows: readonly Row[] = [
   ["disruption", "live", operatorOnly],
   ["monitoring.logLevel", "rolling", template],
   ["monitoring.podMonitor", "live", ownObject],
+  ["monitoring.prometheus", "live", operatorOnly],
   ["monitoring.tracing", "rolling", template],
   ["tls", "rolling", "Every validator gets another certificate."],
   ["security.runAsUser", "rolling", template],

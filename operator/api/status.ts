@@ -111,6 +111,7 @@ const side = z.strictObject({
 
 const trial = z.strictObject({
   trial: anyText(64).meta({ description: "Names the trial." }),
+  terms: anyText(64).meta({ description: "Names how it is judged." }),
   seats: z.array(name()).max(33).meta({ description: "Seats that were chosen." }),
   chosenAt: time().meta({ description: "When." }),
   since: time().optional().meta({ description: "When all of them voted with the overrides." }),
@@ -150,7 +151,8 @@ const checkpoint = z.strictObject({
   verified: z.boolean().meta({ description: "Whether it was restored and replayed." }),
 });
 
-const lossReason = () => z.enum(["volume-gone", "node-unreachable", "keys-differ", "retired", "quarantined"]);
+const lossReason = () =>
+  z.enum(["volume-gone", "node-unreachable", "keys-differ", "retired", "quarantined", "replaced"]);
 
 /** The operator's memory between two visits. */
 const memory = z.strictObject({

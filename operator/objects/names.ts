@@ -16,6 +16,15 @@ export const seatLabel = own("seat");
 export const generationLabel = own("generation");
 /** On pods: `Desired.podRevision` of the spec they were made from. */
 export const revisionAnnotation = own("revision");
+/** On a swarm: identities that are to be replaced by new ones, separated by commas. Those it has no more mean nothing. */
+export const replaceAnnotation = own("replace");
+
+/** On a swarm: a person's word about a rollout, `promote`, `pause`, `resume` or `rollback`, and the revision it is about. */
+export const rolloutAnnotation = own("rollout");
+
+export const replacedOf = ({ metadata }: StoredObject): readonly string[] =>
+  (metadata.annotations?.[replaceAnnotation] ?? "").split(",").flatMap((identity) => identity.trim() || []);
+
 /** On pods: uid of the SwarmCheckpoint that they work on. */
 export const checkpointLabel = own("checkpoint");
 /** On pods: `true` when they give a restored state to validators. */

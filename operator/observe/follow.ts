@@ -5,7 +5,10 @@ import type { ObjectKey } from "../kube/objects.ts";
 import { createGovernor, type Governor } from "./governance.ts";
 import type { Credentials, ReportTarget } from "./reports/connection.ts";
 import { createReporters, type Reporters } from "./reports/reporters.ts";
-import type { CallResult, Interest, Validators, ValidatorTarget } from "./validators.ts";
+import { readEndpoints } from "./samples/endpoints.ts";
+import { prometheusSource } from "./samples/prometheus.ts";
+import { createSampler, type Measuring, type Sampler } from "./samples/sampler.ts";
+import type { CallResult, Interest, SampleWatch, Validators, ValidatorTarget } from "./validators.ts";
 
 export interface FollowOptions {
   /** A swarm's reports changed in a way that the planner acts on. */
@@ -29,6 +32,7 @@ interface Followed {
   readonly key: string;
   readonly reporters: Reporters;
   readonly governor: Governor;
+  readonly sampler: Sampler;
   /** When a validator last took its genesis, by identity. */
   readonly provided: Map<string, number>;
 }
@@ -42,7 +46,9 @@ export function createValidators(options: FollowOptions): FollowedValidators {
     const followed = swarms.get(swarm);
     if (!followed) return;
     swarms.delete(swarm);
-    const closing = followed.reporters.close().finally(() => closings.delete(closing));
+    const closing = Promise.all([followed.reporters.close(), followed.sampler.close()])
+      .then(() => {})
+      .finally(() => closings.delete(closing));
     closings.add(closing);
   }
 
@@ -58,19 +64,22 @@ export function createValidators(options: FollowOptions): FollowedValidators {
       onChange: () => onChange(swarm),
     });
     const governor = createGovernor(key.seed, reporters);
-    const followed = { key: key.publicKey, reporters, governor, provided: new Map<string, number>() };
+    const sampler = createSampler(clock, () => onChange(swarm));
+    const followed = { key: key.publicKey, reporters, governor, sampler, provided: new Map<string, number>() };
     swarms.set(swarm, followed);
     return followed;
   }
 
   return {
     follow(swarm, interest) {
-      const { reporters, governor } = followedAt(swarm, interest);
-      const { genesis, targets, transaction } = interest;
+      const { reporters, governor, sampler } = followedAt(swarm, interest);
+      const { genesis, targets, transaction, watch } = interest;
       if (genesis) reporters.setGenesis(Buffer.from(genesis).toString("utf8"));
       reporters.setTargets(targets.map((target) => reportTarget(target, options.credentials !== undefined)));
       governor.follow(transaction);
+      sampler.measure(watch && { every: watch.every, targets, ...sourceOf(watch) });
     },
+    samples: (swarm) => swarms.get(swarm)?.sampler.samples() ?? { windows: [], problem: "" },
     reports: (swarm) => swarms.get(swarm)?.reporters.reports() ?? [],
     async provideGenesis(swarm, identity, document) {
       const followed = swarms.get(swarm);
@@ -108,6 +117,12 @@ export function createValidators(options: FollowOptions): FollowedValidators {
 }
 
 const unknown: CallResult = { kind: "failed", reason: "Its validators are not followed yet." };
+
+function sourceOf({ prometheus }: SampleWatch): Pick<Measuring, "source" | "sourceName"> {
+  if (!prometheus) return { source: readEndpoints, sourceName: "" };
+  const { url, namespace } = prometheus;
+  return { source: prometheusSource(url, namespace), sourceName: `${namespace} ${url}` };
+}
 
 /** Plain on the loopback address where there are no certificates: validators show none there (validator/config.ts). */
 function reportTarget({ identity, podUid, address, servername }: ValidatorTarget, secured: boolean): ReportTarget {

@@ -7,14 +7,14 @@ import { configMaps, nodes, persistentVolumeClaims, podDisruptionBudgets, pods, 
 import { type Kind, keyOf, type StoredObject } from "../kube/objects.ts";
 import type { Objects } from "../kube/watched.ts";
 import { readBudget } from "../objects/budget.ts";
-import { genesisName, peersService, permitName, swarmFinalizer } from "../objects/names.ts";
+import { genesisName, identityOf, peersService, permitName, replacedOf, swarmFinalizer } from "../objects/names.ts";
 import { isOutOfService, readNode } from "../objects/node.ts";
 import { portAddress, readPod } from "../objects/pod.ts";
 import { readGenesis, readPermit } from "../objects/records.ts";
 import { readVolume } from "../objects/volume.ts";
 import { desiredOf, memoryOf } from "../plan/api.ts";
 import type { Desired } from "../plan/desired.ts";
-import type { Report, Snapshot } from "../plan/snapshot.ts";
+import type { Report, Samples, Snapshot } from "../plan/snapshot.ts";
 import type { ValidatorTarget } from "./validators.ts";
 
 /** Everything one visit works with. */
@@ -44,9 +44,10 @@ export interface ObserveOptions {
   /** Nodes may be listed: false for an operator of some namespaces. */
   readonly seesNodes: boolean;
   readonly reports: readonly Report[];
+  readonly samples: Samples;
 }
 
-export function observe({ object, objects, seesNodes, reports }: ObserveOptions): Observation {
+export function observe({ object, objects, seesNodes, reports, samples }: ObserveOptions): Observation {
   const { status: written, ...document } = object;
   const deleting = object.metadata.deletionTimestamp !== undefined;
   const checked = checkValidatorSwarm(document);
@@ -75,7 +76,7 @@ export function observe({ object, objects, seesNodes, reports }: ObserveOptions)
   const outOfService = new Set(nodeObjects.filter(isOutOfService).map(({ metadata }) => metadata.name));
   const podObjects = own(pods);
   const claims = own(persistentVolumeClaims);
-  const desired = desiredOf(name, swarm.spec);
+  const desired = desiredOf(name, swarm.spec, replacedOf(object));
   const snapshot: Snapshot = {
     swarm: {
       generation: object.metadata.generation ?? 0,
@@ -93,6 +94,7 @@ export function observe({ object, objects, seesNodes, reports }: ObserveOptions)
     permit: permit.kind === "found" ? permit.value : undefined,
     permitVersion: permitMap?.metadata.resourceVersion ?? "",
     reports,
+    analysis: samples,
   };
   return {
     kind: "ok",
@@ -107,7 +109,8 @@ export function observe({ object, objects, seesNodes, reports }: ObserveOptions)
       if (address === undefined) return [];
       const identity = pod.metadata.name;
       const servername = `${identity}.${peersService(name)}.${namespace ?? "default"}.svc`;
-      return [{ identity, podUid: pod.metadata.uid, address, servername }];
+      const seat = identityOf(pod)?.seat ?? "";
+      return [{ identity, seat, podUid: pod.metadata.uid, address, servername, metrics: portAddress(pod, "metrics") }];
     }),
   };
 }

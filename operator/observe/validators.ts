@@ -1,6 +1,7 @@
 /** What the operator asks of validators: their reports, and the two things it tells them. */
 import type { ObjectKey } from "../kube/objects.ts";
-import type { Report } from "../plan/snapshot.ts";
+import type { Watch } from "../plan/canary.ts";
+import type { Report, Samples } from "../plan/snapshot.ts";
 import type { Transaction } from "../plan/transactions.ts";
 
 /** One validator to be asked. */
@@ -11,6 +12,9 @@ export interface ValidatorTarget {
   readonly address: string;
   /** The name in its certificate, where the world has certificates. */
   readonly servername: string;
+  readonly seat: string;
+  /** Of its metrics, `host:port`; undefined while it has none. */
+  readonly metrics: string | undefined;
 }
 
 /** The operator's own ed25519 key for a swarm. */
@@ -29,6 +33,13 @@ export interface Interest {
   readonly key: OperatorKey;
   /** Whose outcome is awaited. */
   readonly transaction: Transaction | undefined;
+  /** What their seats do is measured; undefined: nothing is. */
+  readonly watch: SampleWatch | undefined;
+}
+
+export interface SampleWatch extends Watch {
+  /** A Prometheus that scrapes them, and their namespace there; undefined: their own endpoints are asked. */
+  readonly prometheus: { readonly url: string; readonly namespace: string } | undefined;
 }
 
 /** `done`: it took it. `refused`: it will not, for the reason given. `failed`: nobody knows, try again. */
@@ -42,6 +53,8 @@ export interface Validators {
   readonly follow: (swarm: ObjectKey, interest: Interest) => void;
   /** The newest report of each that answers, or did until seconds ago. */
   readonly reports: (swarm: ObjectKey) => readonly Report[];
+  /** What was measured of the seats, while an interest asked for it. */
+  readonly samples: (swarm: ObjectKey) => Samples;
   readonly provideGenesis: (swarm: ObjectKey, identity: string, document: Uint8Array) => Promise<CallResult>;
   /** Signs with the key it was given and hands the transaction to validators that follow the chain. */
   readonly submit: (swarm: ObjectKey, transaction: Transaction) => Promise<CallResult>;

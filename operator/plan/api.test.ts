@@ -2,10 +2,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { judge } from "../analysis/judge.ts";
 import type { ValidatorSwarmSpec } from "../api/spec/spec.ts";
 import { status as statusSchema } from "../api/status.ts";
 import { parseValidatorSwarm } from "../api/validator-swarm.ts";
 import { desiredOf, memoryOf, toStatus } from "./api.ts";
+import type { CanaryStatus } from "./canary.ts";
 import { observe } from "./exploration/observe.ts";
 import { planFor } from "./exploration/operator.ts";
 import { emptyWorld, now, type Scene } from "./exploration/world.ts";
@@ -60,10 +62,39 @@ test("the status fits the API's schema, and the memory in it is read back as it 
     ...status.memory,
     lost: [{ identity: "quickstart-eu-west-0-g1", since: now, why: "node-unreachable" as const }],
     refused: { id: "0 set-members x", epoch: 0, identities: [], reason: "no", at: now, generation: 1 },
+    canary: {
+      trial: "one",
+      terms: "ten minutes",
+      seats: ["quickstart-eu-west-0"],
+      chosenAt: now,
+      since: now,
+      counted: now + 1,
+      tallies: [
+        {
+          metric: "FinalityLatency" as const,
+          moments: { count: 3, mean: -0.1 / 3, squares: 1e-17 },
+          changed: { samples: 9, figure: 0.1 + 0.2 },
+          others: { samples: 27, figure: 1 / 3 },
+        },
+      ],
+      outcome: { kind: "Abort" as const, message: "It was worse.", at: now },
+    },
   };
-  const written = toStatus({ ...status, memory }, observe(world, scene), "swarm=quickstart");
+  const verdict = judge([{ metric: "FinalityLatency", maxIncreasePercent: 10, minSamples: 30 }], memory.canary.tallies);
+  const canary: CanaryStatus = {
+    stage: "Aborted",
+    seats: memory.canary.seats,
+    revision: "r",
+    since: now,
+    until: now,
+    verdict,
+    message: "x".repeat(5_000),
+    waitingFor: "",
+  };
+  const written = toStatus({ ...status, memory, canary }, observe(world, scene), "swarm=quickstart");
   const read = statusSchema.parse(JSON.parse(JSON.stringify(written)));
   expect(memoryOf(read)).toEqual(memory);
+  expect(read.canary).toMatchObject({ stage: "Aborted", analysis: [{ metric: "FinalityLatency", windows: 3 }] });
   expect(read.conditions).toHaveLength(7);
 });
 

@@ -10,7 +10,7 @@ import type { SwarmStatus } from "./status.ts";
 import { timeText } from "./time.ts";
 
 /** Everything of a spec the planner needs. */
-export function desiredOf(name: string, spec: ValidatorSwarmSpec): Desired {
+export function desiredOf(name: string, spec: ValidatorSwarmSpec, replaced: readonly string[] = []): Desired {
   const governed = parameterTable.filter(({ scope }) => scope === "governed").map((row) => row.name);
   const required = spec.consensus.coverage.requiredRegions;
   const regions = [
@@ -31,6 +31,7 @@ export function desiredOf(name: string, spec: ValidatorSwarmSpec): Desired {
     retainPolicy: spec.storage.retainPolicy,
     paused: spec.paused,
     hibernate: spec.hibernate,
+    replaced,
     identityTimeout: spec.disruption.identityTimeoutSeconds * 1_000,
   };
 }

@@ -75,6 +75,8 @@ export function lossSentence({ id, holder }: Seat): string {
       return `${holder.name} quarantined itself: its state differs from the certified one.`;
     case "node-unreachable":
       return `${holder.name} runs, if it does, on a node that does not answer.`;
+    case "replaced":
+      return `${holder.name} is to be replaced, as a person asked.`;
     case undefined:
       return `${holder.name} is replaced.`;
   }

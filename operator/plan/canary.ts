@@ -7,7 +7,7 @@ import { judge, type Tally, type Verdict, withWindow } from "../analysis/judge.t
 import type { Chain } from "./chain.ts";
 import { type Decision, wait } from "./decisions.ts";
 import type { DesiredCanary } from "./desired.ts";
-import type { Facts, Seat } from "./facts.ts";
+import type { Facts, Identity, Seat } from "./facts.ts";
 import type { CanaryOutcome, CanaryTrial } from "./snapshot.ts";
 import { timeText } from "./time.ts";
 
@@ -27,7 +27,9 @@ export interface Watch {
 
 /** The trial that the spec asks for now, once its seats are chosen. */
 export function trialOf({ desired, memory }: Pick<Facts, "desired" | "memory">): CanaryTrial | undefined {
-  return memory.canary?.trial === desired.canary?.trial ? memory.canary : undefined;
+  const trial = memory.canary?.trial === desired.canary?.trial ? memory.canary : undefined;
+  const failed = trial?.outcome !== undefined && trial.outcome.kind !== "Promote";
+  return failed && trial.terms !== desired.canary?.terms ? undefined : trial;
 }
 
 /** The revision that a seat's pod is to run. */
@@ -40,14 +42,22 @@ export function revisionFor(facts: Pick<Facts, "desired" | "memory">, seat: stri
 }
 
 /** Why a pod is to run another revision than it does. */
-export function whyRevised(facts: Facts, name: string): { readonly reason: string; readonly message: string } {
+export function whyRevised(facts: Facts, { name, seat }: Pick<Identity, "name" | "seat">): Why {
   const trial = trialOf(facts);
-  if (!trial) return { reason: "RevisionOutdated", message: `${name} runs another revision than the spec's` };
-  if (!trial.outcome) return { reason: "CanaryStarts", message: `${name} does not run the revision of its trial yet` };
-  const { kind, message } = trial.outcome;
-  return kind === "Promote"
-    ? { reason: "CanaryPromoted", message: `${name} lacks the overrides that the canary proved` }
+  const { kind, message = "" } = trial?.outcome ?? {};
+  if (kind === "Promote")
+    return { reason: "CanaryPromoted", message: `${name} lacks the overrides that the canary proved` };
+  if (!trial?.seats.includes(seat))
+    return { reason: "RevisionOutdated", message: `${name} runs another revision than the spec's` };
+  return kind === undefined
+    ? { reason: "CanaryStarts", message: `${name} does not run the revision of its trial yet` }
     : { reason: outcomeReason[kind], message: `${name} goes back to the spec's revision (${message.slice(0, 600)})` };
+}
+
+interface Why {
+  readonly reason: string;
+  /** Without its full stop. */
+  readonly message: string;
 }
 
 export const outcomeReason = {
@@ -70,7 +80,8 @@ export function planCanary(facts: Facts): readonly Decision[] {
   if (!canary || !chain || changesNothing(facts)) return [];
   const trial = trialOf(facts);
   if (trial?.outcome) return [];
-  if (trial?.since !== undefined) return [wait("Canary", "CanaryWatched", watchSentence(canary, trial, trial.since))];
+  if (trial?.since !== undefined)
+    return [wait("Canary", "CanaryWatched", watchSentence(facts, canary, trial, trial.since))];
   if (trial) {
     const open = trial.seats.filter((id) => !runsTrial(facts, chain, canary, id)).join(", ");
     return [wait("Canary", "CanaryStarts", `The canary begins when ${open} votes with the overrides.`)];
@@ -92,10 +103,11 @@ export function planCanary(facts: Facts): readonly Decision[] {
 const changesNothing = ({ desired }: Pick<Facts, "desired">) =>
   desired.canary?.promotedRevision === desired.podRevision;
 
-function watchSentence({ duration, analysis }: DesiredCanary, { seats, tallies }: CanaryTrial, since: number): string {
-  const verdict = judge(analysis, tallies);
-  return `${seats.join(", ")} run with the overrides until ${timeText(since + duration)}. So far ${verdictWord[verdict.kind]}: ${verdict.message}`;
+function watchSentence(facts: Facts, canary: DesiredCanary, { seats, tallies }: CanaryTrial, since: number): string {
+  const verdict = judge(canary.analysis, tallies);
+  return `${seats.join(", ")} run with the overrides until ${timeText(since + canary.duration)}. So far ${verdictWord[verdict.kind]}: ${verdict.message}${problemOf(facts)}`;
 }
+const problemOf = ({ snapshot }: Facts) => (snapshot.analysis?.problem ? ` ${snapshot.analysis.problem}` : "");
 const verdictWord = { Promote: "they pass", Abort: "they are worse", Inconclusive: "nothing is shown" } as const;
 
 /** The trial as it is to be remembered after this look. */
@@ -113,8 +125,9 @@ function begin(facts: Facts, chain: Chain, canary: DesiredCanary): CanaryTrial |
   if (changesNothing(facts) || unreadyFor(facts, chain)) return undefined;
   const seats = choose(facts, chain, canary).map(({ id }) => id);
   if (seats.length < canary.seats) return undefined;
-  const chosenAt = facts.now;
-  return { trial: canary.trial, seats, chosenAt, since: undefined, counted: 0, tallies: [], outcome: undefined };
+  const { trial, terms } = canary;
+  const fresh = { since: undefined, counted: 0, tallies: [], outcome: undefined };
+  return { trial, terms, seats, chosenAt: facts.now, ...fresh };
 }
 
 /** A trial compares with seats that are as the spec has them, and begins while nothing else is under way. */
@@ -159,8 +172,11 @@ function choose({ seats, desired }: Facts, chain: Chain, canary: DesiredCanary):
 const runsTrial = ({ seats }: Facts, chain: Chain, { revision }: DesiredCanary, id: string) =>
   seats.find((seat) => seat.id === id)?.holder?.pod?.revision === revision && chain.voting.get(id) === "yes";
 
-function goOn(facts: Facts, chain: Chain, canary: DesiredCanary, trial: CanaryTrial): CanaryTrial {
+function goOn(facts: Facts, chain: Chain, canary: DesiredCanary, before: CanaryTrial): CanaryTrial {
   const { now, seats } = facts;
+  const { terms } = canary;
+  // What was measured against another margin says nothing about this one.
+  const trial = before.terms === terms ? before : { ...before, terms, tallies: [] };
   const ended = (kind: CanaryOutcome["kind"], message: string): CanaryTrial => ({
     ...trial,
     outcome: { kind, message, at: now },
@@ -182,14 +198,15 @@ function goOn(facts: Facts, chain: Chain, canary: DesiredCanary, trial: CanaryTr
   const verdict = judge(canary.analysis, counted.tallies);
   const over = now - trial.since >= canary.duration;
   if (verdict.kind !== "Abort" && !over) return counted;
-  return { ...counted, outcome: { kind: verdict.kind, message: verdict.message, at: now } };
+  const message = `${verdict.message}${verdict.kind === "Inconclusive" ? problemOf(facts) : ""}`;
+  return { ...counted, outcome: { kind: verdict.kind, message, at: now } };
 }
 
 /** With the windows that are not counted yet. */
 function measured({ snapshot }: Facts, canary: DesiredCanary, trial: CanaryTrial, since: number): CanaryTrial {
   const from = Math.max(trial.counted, since + warmUp(canary));
   const changed = new Set(trial.seats);
-  const fresh = (snapshot.analysis ?? []).filter((window) => window.from >= from && window.to > window.from);
+  const fresh = (snapshot.analysis?.windows ?? []).filter((window) => window.from >= from && window.to > window.from);
   let { counted, tallies } = trial;
   for (const window of fresh) {
     tallies = withWindow(tallies, canary.analysis, window, changed);

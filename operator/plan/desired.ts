@@ -23,8 +23,10 @@ export interface ExternalMember {
 
 /** A trial of overrides on a few seats. */
 export interface DesiredCanary {
-  /** Names the trial: another when it, or the revision it stands on, changes. */
+  /** Names the trial: another when what is tried, on how many seats, or the revision it stands on changes. */
   readonly trial: string;
+  /** Names how it is judged: another one is used at once, and is a reason to try again what was not promoted. */
+  readonly terms: string;
   /** Seats to try them on. */
   readonly seats: number;
   /** Of the pods of these seats: the overrides with closer logs and traces. */
@@ -58,6 +60,8 @@ export interface Desired {
   readonly retainPolicy: "Retain" | "Delete";
   readonly paused: boolean;
   readonly hibernate: boolean;
+  /** Identities that a person wants to be replaced by new ones. */
+  readonly replaced: readonly string[];
   /** An identity that cannot be reached for this long is given up, ms. */
   readonly identityTimeout: number;
 }

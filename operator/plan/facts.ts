@@ -107,7 +107,10 @@ function collectIdentities(
       const pod = snapshot.pods.find((each) => each.name === name);
       const report = pod && fresh.find((each) => each.podUid === pod.uid);
       const keys = volume ? volume.keys : keysOf(report);
-      const why = lossOf(volume, pod, report, snapshot, recorded) ?? lastingLoss(name, report, memory);
+      const why =
+        lossOf(volume, pod, report, snapshot, recorded) ??
+        lastingLoss(name, report, memory) ??
+        (desired.replaced.includes(name) ? "replaced" : undefined);
       const member = chain?.current.members.find(({ blsKey }) => blsKey === keys?.blsKey);
       const inSet = keys !== undefined && chain?.named.has(keys.blsKey) === true;
       const votes = member !== undefined && chain?.voting.get(member.id) === "yes";
@@ -170,7 +173,7 @@ function countdown(
 ): Loss | undefined {
   // The countdown runs on when it is missed for another reason.
   const remembered = memory.lost.find((each) => each.identity === name);
-  if (why === "volume-gone" || why === "keys-differ" || why === "retired")
+  if (why === "volume-gone" || why === "keys-differ" || why === "retired" || why === "replaced")
     return { why, since: remembered?.since ?? now, due: true };
   // Cut off from us, heard by its peers: it is not lost.
   if (why === "node-unreachable" && votes) return undefined;
@@ -209,9 +212,14 @@ function describeSeat(
   };
 }
 
-/** Lost identities are replaced one at a time: whoever has a successor already, else the first by name. */
+/**
+ * Lost identities are replaced one at a time: whoever has a successor already, else the first by name. Who votes still
+ * and is to be replaced comes last, for its power may not be affordable before the others are back.
+ */
 function onePerTime(seats: readonly Seat[]): readonly Seat[] {
   const orphans = seats.filter(({ orphaned }) => orphaned);
-  const first = orphans.find(({ candidate }) => candidate) ?? orphans[0];
+  const lost = orphans.filter(({ holder }) => holder?.loss?.why !== "replaced");
+  const open = lost.length > 0 ? lost : orphans;
+  const first = open.find(({ candidate }) => candidate) ?? open[0];
   return seats.map((seat) => (seat.orphaned && seat !== first && !seat.candidate ? { ...seat, wanting: false } : seat));
 }

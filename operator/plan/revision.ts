@@ -19,14 +19,15 @@ export function revisionOf(spec: ValidatorSwarmSpec): string {
 export function canaryOf(spec: ValidatorSwarmSpec): DesiredCanary | undefined {
   const { canary } = spec;
   if (!canary) return undefined;
-  const { description: _, ...trial } = canary;
+  const { seats, overrides, durationSeconds, analysis } = canary;
   return {
-    trial: digest([trial, revisionOf(spec)]),
-    seats: canary.seats,
+    trial: digest([seats, overrides, revisionOf(spec)]),
+    terms: digest([durationSeconds, analysis]),
+    seats,
     revision: revisionOf(watched(spec, canary)),
     promotedRevision: revisionOf(overridden(spec, canary)),
-    duration: canary.durationSeconds * 1_000,
-    analysis: canary.analysis,
+    duration: durationSeconds * 1_000,
+    analysis,
   };
 }
 

@@ -35,7 +35,7 @@ function outdatedLearner(facts: Facts, identity: Identity): readonly Decision[] 
   const restarting = permit?.purpose === "restart" && permit.podUid === pod?.uid;
   if (!pod || inSet || (named && !restarting) || !isOutdated(pod, revisionFor(facts, seat)) || !isKept(facts, identity))
     return [];
-  const why = whyRevised(facts, name);
+  const why = whyRevised(facts, identity);
   if (!mayBeNamed(facts, identity))
     return [
       act("Rollout", {
@@ -59,7 +59,7 @@ function unreachable(facts: Facts, { identity, pod }: Outdated): Decision | unde
   return wait(
     "Rollout",
     "NodeUnreachable",
-    `${whyRevised(facts, identity.name).message}, on node ${pod.node} that does not answer. It is restarted when the node is back.`,
+    `${whyRevised(facts, identity).message}, on node ${pod.node} that does not answer. It is restarted when the node is back.`,
   );
 }
 
@@ -88,7 +88,7 @@ export const isBroken = ({ pod, report }: Identity, heard: boolean) =>
   pod !== undefined && !pod.ready && report?.voting !== true && !heard;
 
 function restart(facts: Facts, { seat, identity, pod, power, voting }: Outdated): Decision {
-  const why = whyRevised(facts, identity.name);
+  const why = whyRevised(facts, identity);
   const { reason } = why;
   const message = `${why.message}${voting === "no" ? "; it does not vote" : ""}.`;
   return {

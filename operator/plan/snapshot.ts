@@ -222,6 +222,8 @@ export interface Memory {
 export interface CanaryTrial {
   /** `DesiredCanary.trial`. */
   readonly trial: string;
+  /** `DesiredCanary.terms`, under which the tallies were made. */
+  readonly terms: string;
   /** Seats that have the overrides: written before any of them is restarted. */
   readonly seats: readonly string[];
   /** When they were chosen, ms since the Unix epoch. */
@@ -258,7 +260,7 @@ export interface LostIdentity {
   readonly why: LossReason;
 }
 
-export type LossReason = "volume-gone" | "node-unreachable" | "keys-differ" | "retired" | "quarantined";
+export type LossReason = "volume-gone" | "node-unreachable" | "keys-differ" | "retired" | "quarantined" | "replaced";
 
 export interface RefusedTransaction {
   readonly id: string;
@@ -318,6 +320,13 @@ export interface Snapshot {
   /** resourceVersion of the object that would hold the permit; "" when there is none. */
   readonly permitVersion: string;
   readonly reports: readonly Report[];
-  /** What seats did, window by window, oldest first, while `Plan.watch` asks for it. */
-  readonly analysis?: readonly Window[];
+  /** What seats did, while `Plan.watch` asks for it. */
+  readonly analysis?: Samples;
+}
+
+export interface Samples {
+  /** Oldest first: as many as a planner may have missed. */
+  readonly windows: readonly Window[];
+  /** Why some could not be read; empty: all could. */
+  readonly problem: string;
 }

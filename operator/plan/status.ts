@@ -182,7 +182,10 @@ function progressing({ desired, snapshot }: Facts, decisions: readonly Decision[
 
 function degraded({ chain, seats, desired }: Facts): Finding {
   if (!chain || desired.hibernate) return no("NotRunning", "No seat is expected to vote.");
-  const down = seats.filter(({ member, holder }) => member && (chain.voting.get(member.id) === "no" || holder?.loss));
+  const down = seats.filter(
+    ({ member, holder }) =>
+      member && (chain.voting.get(member.id) === "no" || (holder?.loss && holder.loss.why !== "replaced")),
+  );
   if (down.length === 0) return no("AllSeatsHeard", "Every seat is heard or on its way.");
   const power = down.reduce((sum, { member }) => sum + (member?.power ?? 0), 0);
   return yes(

@@ -73,6 +73,7 @@ export function createModelValidators(wake: (swarm: ObjectKey) => void): ModelVa
       swarm.targets = targets;
       queueMicrotask(() => wake(key));
     },
+    samples: () => ({ windows: [], problem: "" }),
     reports(key) {
       const { targets, started, silent, set, height } = swarmAt(key);
       const members = new Set(set?.members.map(({ blsKey }) => blsKey));

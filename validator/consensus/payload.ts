@@ -37,10 +37,13 @@ function setEntry(draft: Draft, entry: PayloadEntry): void {
   draft.state.payload = new Map(draft.state.payload).set(entry.batch.digest, entry);
 }
 
-/** Is the whole payload of the block durable here? (rules 3 and 4) */
-export function payloadHeld(state: State, block: Block): boolean {
-  return block.body.batches.every(
-    ({ digest }) => state.finalBatches.has(digest) || state.payload.get(digest)?.held === true,
+/**
+ * Is the whole payload of the block durable here? (rules 3 and 4) What another final block ordered is not: its bytes go
+ * with that block, and soon nobody might have them to execute this one with. Honest leaders do not order it again.
+ */
+export function payloadHeld(state: State, { header, body }: Block): boolean {
+  return body.batches.every(
+    ({ digest }) => state.finalBatches.get(digest) === header.height || state.payload.get(digest)?.held === true,
   );
 }
 

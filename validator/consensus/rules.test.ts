@@ -75,6 +75,21 @@ describe("rules 3 and 4: what a vote rests on", () => {
     expect(casts(one.feed({ kind: "batch-held", batch, creator: undefined }))).toEqual(["finalize 1"]);
   });
 
+  test("no notarize for a batch that a final block has ordered: its bytes may go any time", () => {
+    const first = block(1, { body: { batches: [batch] } });
+    const second = (batches: Block["body"]["batches"]) => {
+      const one = started();
+      one.feed({ kind: "batch-held", batch, creator: undefined });
+      one.feed(propose(first));
+      for (const kind of ["notarize", "finalize"] as const)
+        one.feed({ kind: "certificate-verified", certificate: trust(certificate(kind, 1, first)) });
+      const parent = { height: height(2), parentView: view(1), parent: first.hash, time: 3_000 };
+      return one.feed(propose(block(2, { ...parent, body: { batches } })));
+    };
+    expect(casts(second([]))).toEqual(["notarize 2"]);
+    expect(second([batch])).toEqual([]);
+  });
+
   test("a parent below a view that is not nullified waits for the nullification", () => {
     const one = started();
     one.feed({ kind: "certificate-verified", certificate: trust(certificate("nullify", 2, undefined)) });

@@ -390,7 +390,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     core?.replace(recovered ? carryOver(previous, recovered) : fresh);
     peers.dial();
     const { epoch, members: seats } = keys.config;
-    observe({ kind: "epoch", epoch, powers: seats.map((seat) => seat.power) });
+    const others = membership.others.map(({ member }) => member.id);
+    observe({ kind: "epoch", epoch, powers: seats.map((seat) => seat.power), others });
     peers.tellGone();
     feed({ kind: "start" });
     dissemination.epochChanged();

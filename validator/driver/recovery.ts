@@ -1,5 +1,6 @@
 /** From the volume back to where this validator was: the ledger replayed, the core's durable record, the batches still to be ordered. */
 import { parseBatch } from "../codec/batch.ts";
+import { messageHash, type PaymentMessage } from "../codec/payment-message.ts";
 import { recover } from "../consensus/recover.ts";
 import type { ExecutedState, State } from "../consensus/state.ts";
 import type {
@@ -15,6 +16,7 @@ import type {
 } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { type MemberKeys, verifyCertificate } from "../crypto/bls.ts";
+import { messageHashKind, messageKeyKind } from "../ledger/execute.ts";
 import type { ExecutedBlock } from "../ledger/types.ts";
 import type { Recovered, Store } from "../storage/types.ts";
 import { referenceOf } from "./batches.ts";
@@ -167,14 +169,27 @@ async function unsettledBlocks(store: Store, settled: Height, finalized: Height)
   return blocks;
 }
 
-/** Stored batches that no final block carries: accepted before the restart, perhaps, and still to be ordered. */
+/**
+ * Stored batches that no final block carries: accepted before the restart, perhaps, and still to be ordered. The block
+ * that had one may be gone from the log: the executed keys tell.
+ */
 export async function unorderedBatches(store: Store, chain: ChainView): Promise<readonly BatchReference[]> {
   const references: BatchReference[] = [];
   for (const digest of store.recovered.batches) {
     const bytes = await store.batch(digest);
     const parsed = bytes && parseBatch(bytes);
+    if (parsed?.kind === "ok" && parsed.value.messages.some((message) => wasExecuted(store, message))) continue;
     const zone = parsed?.kind === "ok" ? chain.zoneName(parsed.value.zone) : undefined;
     if (parsed?.kind === "ok" && zone !== undefined) references.push(referenceOf(parsed.value, zone));
   }
   return references;
+}
+
+/** Does a block up to the ledger's height have a message of this key, or this very message, rejected whole? */
+export function wasExecuted({ keys }: Pick<Store, "keys">, { header, bytes }: PaymentMessage): boolean {
+  const { kind, institution, messageKey } = header;
+  return (
+    keys.find(kind | messageKeyKind, institution, messageKey, 0) !== undefined ||
+    keys.find(kind | messageHashKind, institution, messageHash(bytes), 0) !== undefined
+  );
 }

@@ -1,10 +1,9 @@
 /** Standing on a peer's checkpoint: the ledger replaced, the core moved up, execution resumed from there. */
 
-import { messageHash, type PaymentMessage } from "../codec/payment-message.ts";
 import type { State } from "../consensus/state.ts";
 import type { Block, Certificate, Digest, Height, Input, SeatIndex } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
-import { messageHashKind, messageKeyKind, type SettlementLedger } from "../ledger/execute.ts";
+import type { SettlementLedger } from "../ledger/execute.ts";
 import type { Store } from "../storage/types.ts";
 import type { Batches } from "./batches.ts";
 import {
@@ -19,7 +18,7 @@ import type { Executor } from "./executor.ts";
 import type { MessageIndex } from "./message-index.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Clock } from "./ports.ts";
-import { moveCore } from "./recovery.ts";
+import { moveCore, wasExecuted } from "./recovery.ts";
 import type { Observer } from "./services.ts";
 import type { Settlement } from "./settlement.ts";
 import type { Submissions } from "./submissions.ts";
@@ -75,21 +74,21 @@ export function createRestoring(options: RestoringOptions): (seat: SeatIndex) =>
   async function dropOrdered(height: Height): Promise<ReadonlySet<Digest>> {
     const { index, batches, submissions, clock } = options;
     const known = state().finalBatches;
-    const wasExecuted = ({ header, bytes }: PaymentMessage) =>
-      store.keys.find(header.kind | messageKeyKind, header.institution, header.messageKey, 0) !== undefined ||
-      store.keys.find(header.kind | messageHashKind, header.institution, messageHash(bytes), 0) !== undefined;
     const ordered = new Set<Digest>();
     for (const digest of [...index.batches()]) {
       const stored = await batches.load(digest);
       if (!stored) continue;
-      if ((known.get(digest) ?? Number.POSITIVE_INFINITY) > height && !stored.batch.messages.some(wasExecuted))
+      if (
+        (known.get(digest) ?? Number.POSITIVE_INFINITY) > height &&
+        !stored.batch.messages.some((each) => wasExecuted(store, each))
+      )
         continue;
       ordered.add(digest);
       index.remove(stored.batch);
     }
     for (const pending of [...submissions.all()]) {
       const { message } = pending.submission;
-      if (!wasExecuted(message) && !(pending.batch && ordered.has(pending.batch))) continue;
+      if (!wasExecuted(store, message) && !(pending.batch && ordered.has(pending.batch))) continue;
       submissions.complete(message.header.institution, message.header.messageKey);
       submissions.accept(pending, clock.now().monotonic);
     }

@@ -47,6 +47,7 @@ export function createRouting(options: RoutingOptions): Routing {
   function route(from: PeerName, message: Gossip): void {
     const seat = membership().seatOf(from);
     const epoch = epochOf(message);
+    const { config } = membership();
     if (epoch !== undefined && epoch > membership().config.epoch) {
       if (early.length < mostEarly && epoch === membership().config.epoch + 1) early.push({ from, message });
       if (seat !== undefined) options.ahead(seat);
@@ -57,6 +58,7 @@ export function createRouting(options: RoutingOptions): Routing {
         observe({
           kind: "vote-received",
           from,
+          seat: message.vote.signer === seat && epoch === config.epoch ? config.members[seat]?.id : undefined,
           vote: message.vote.kind,
           epoch: message.vote.epoch,
           view: message.vote.view,

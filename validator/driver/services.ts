@@ -272,6 +272,8 @@ export type DriverEvent =
   | {
       readonly kind: "vote-received";
       readonly from: PeerName;
+      /** The member's; undefined when the peer holds none in this epoch, or the vote is in another's name or of another epoch. */
+      readonly seat: string | undefined;
       readonly vote: VoteKind;
       readonly epoch: number;
       readonly view: number;
@@ -324,8 +326,13 @@ export type DriverEvent =
   /** Voting stopped or resumed, whatever the cause (disk, clock step, quarantine, shutdown). */
   | { readonly kind: "voting"; readonly allowed: boolean; readonly reason: string }
   | { readonly kind: "region-mode"; readonly region: string; readonly degraded: boolean; readonly height: number }
-  /** `powers`: of the members, by seat. */
-  | { readonly kind: "epoch"; readonly epoch: number; readonly powers: readonly number[] }
+  /** `powers`: of the members, by seat. `others`: ids of the members but this one. */
+  | {
+      readonly kind: "epoch";
+      readonly epoch: number;
+      readonly powers: readonly number[];
+      readonly others: readonly string[];
+    }
   | { readonly kind: "catch-up"; readonly from: number; readonly to: number; readonly source: "blocks" | "checkpoint" }
   | { readonly kind: "checkpoint"; readonly height: number };
 

@@ -76,6 +76,13 @@ export const metricTable = {
     owner: "consensus",
     help: "Views that ended without a block.",
   },
+  consensus_member_views_total: {
+    type: "counter",
+    labels: { peer: "open", outcome: ["voted", "gave-up", "missed"] },
+    unit: "events",
+    owner: "consensus",
+    help: "Views entered here by what the member's votes told of them: voted for a block; gave-up when it voted for the view's end without one; missed when neither vote came within 16 views.",
+  },
   consensus_equivocations_total: {
     type: "counter",
     labels: { evidence: ["conflicting-votes", "conflicting-proposals"] },

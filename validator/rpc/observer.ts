@@ -2,6 +2,7 @@
 import type { VoteKind } from "../consensus/types.ts";
 import type { DriverEvent, Observer, Stage } from "../driver/services.ts";
 import type { Log } from "./logging.ts";
+import { createMemberViews } from "./member-views.ts";
 import type { Metrics } from "./metrics.ts";
 import { createPhaseClock } from "./phases.ts";
 import { createReachability } from "./reachability.ts";
@@ -39,6 +40,7 @@ const latencyWindow = 256;
 export function createObservation(options: ObservationOptions): Observation {
   const { metrics, log, now } = options;
   const phases = createPhaseClock();
+  const memberViews = createMemberViews(options.peers);
   const reachability = createReachability({
     unreachableAfterMs: options.unreachableAfterMs,
     expected: options.peers,
@@ -68,6 +70,8 @@ export function createObservation(options: ObservationOptions): Observation {
   };
 
   const observe: Observer = (event) => {
+    for (const { member, outcome } of memberViews(event))
+      metrics.count("consensus_member_views_total", { peer: member, outcome });
     for (const timing of phases(event, now())) {
       if (timing.phase === "finality") metrics.record("finality_latency_seconds", {}, timing.milliseconds / 1000);
       else metrics.record("consensus_round_duration_seconds", { phase: timing.phase }, timing.milliseconds / 1000);
@@ -79,6 +83,8 @@ export function createObservation(options: ObservationOptions): Observation {
         log("vote-received", { peerId: event.from, vote: event.vote, epoch: event.epoch, view: event.view });
         return countVote(event.vote);
       case "vote-cast":
+        // What allowed it from the beginning is never said to have changed.
+        metrics.set("consensus_voting", {}, 1);
         return countVote(event.vote);
       case "stage":
         stages.set(event.stage, (stages.get(event.stage) ?? 0) + event.microseconds);

@@ -282,8 +282,15 @@ export function createContents(): Contents {
         if (!records.some((record) => record.location === row.location))
           records.push({ kind, location: row.location, move });
       };
-      const batchNeeded = (row: BatchRow) =>
-        row.final > 0 ? row.final >= belowHeight : row.after + grace >= belowHeight;
+      // A batch may be proposed once more after the block that carried it was final: the vote rests on it until that
+      // proposal is decided.
+      const voted = new Set(
+        [...unfinished.values()].flatMap(({ header, body }) =>
+          header.height > finalHeight ? body.batches.map(({ digest }) => digest) : [],
+        ),
+      );
+      const batchNeeded = (digest: Digest, row: BatchRow) =>
+        voted.has(digest) || (row.final > 0 ? row.final >= belowHeight : row.after + grace >= belowHeight);
       for (const at of keys?.finals ?? []) {
         const row = finals.get(at);
         if (row?.location.segment === segment && (at >= belowHeight || at === finalHeight))
@@ -302,13 +309,13 @@ export function createContents(): Contents {
       }
       for (const at of keys?.batches ?? []) {
         const row = batches.get(at);
-        if (row?.location.segment === segment && batchNeeded(row)) need("batch", row, (k) => k.batches, at);
+        if (row?.location.segment === segment && batchNeeded(at, row)) need("batch", row, (k) => k.batches, at);
       }
       for (const message of keys?.privates ?? []) {
         const row = privates.get(message);
         if (row?.location.segment !== segment) continue;
         const batch = row.batch === zeroDigest ? undefined : batches.get(row.batch);
-        const wanted = batch ? batchNeeded(batch) : row.after + grace >= belowHeight;
+        const wanted = batch ? batchNeeded(row.batch, batch) : row.after + grace >= belowHeight;
         if (wanted) need("private", row, (k) => k.privates, message);
       }
       return { records, kept: kept.filter((row) => row.segment === segment && isNeeded(row.entry)) };

@@ -77,6 +77,18 @@ export const monitoring = z
       })
       .prefault({})
       .meta({ description: "Scraping by the Prometheus Operator." }),
+    prometheus: z
+      .strictObject({
+        url: text(/^https?:\/\/[^\s?#@]+$/, 512, "must be an http or https URL without credentials or query").meta({
+          description:
+            "Of the server, such as http://prometheus.monitoring.svc:9090. Its series carry `namespace` and `pod`.",
+        }),
+      })
+      .optional()
+      .meta({
+        description:
+          "A Prometheus that scrapes the validators every `podMonitor.intervalSeconds`: canaries and promotions are analysed by its samples. Absent: the operator asks the validators themselves.",
+      }),
     tracing: z
       .strictObject({
         endpoint: text(/^https?:\/\/[!-~]+$/, 512, "must be an http or https URL")

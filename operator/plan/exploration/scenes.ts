@@ -20,6 +20,7 @@ export function specOf(weights: readonly number[], replicas: number, change: Par
     retainPolicy: "Delete",
     paused: false,
     hibernate: false,
+    replaced: [],
     identityTimeout: 300_000,
     ...change,
   };
@@ -48,6 +49,7 @@ export function scenesOf(seats: number): readonly Scene[] {
     podRevision,
     canary: {
       trial: name,
+      terms: "",
       seats: tried,
       revision: `${podRevision} watched`,
       promotedRevision: "b",
@@ -57,6 +59,11 @@ export function scenesOf(seats: number): readonly Scene[] {
   });
   return [
     scene("repair", [base]),
+    scene("replacement", [
+      base,
+      { ...base, replaced: ["s-r0-0-g1", "s-r1-0-g1"] },
+      { ...base, replaced: ["s-r1-0-g1"] },
+    ]),
     scene("rollout", [base, { ...base, podRevision: "b" }]),
     scene("scale", [base, { ...base, replicas: seats + 1 }]),
     scene("parameters and sleep", [base, { ...base, parameters: { epochBlocks: 200 } }, { ...base, hibernate: true }], {

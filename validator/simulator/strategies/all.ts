@@ -1,4 +1,5 @@
 /** Every Byzantine strategy, in the order seeds draw from. */
+import { batchRepeating } from "./batch-repeating.ts";
 import { conflictingVoter } from "./conflicting-voter.ts";
 import { equivocatingLeader } from "./equivocating-leader.ts";
 import { finalizeWithholding } from "./finalize-withholding.ts";
@@ -28,4 +29,5 @@ export const strategies: readonly Strategy[] = [
   garbling,
   twins,
   rottenDisk,
+  batchRepeating,
 ];

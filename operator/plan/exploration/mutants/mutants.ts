@@ -247,8 +247,8 @@ export const mutants: readonly PlannerMutant[] = [
     edits: [
       plan(
         "canary.ts",
-        "  return { ...counted, outcome: { kind: verdict.kind, message: verdict.message, at: now } };",
-        '  const kind = verdict.kind === "Abort" ? "Abort" : "Promote";\n  return { ...counted, outcome: { kind, message: verdict.message, at: now } };',
+        "  return { ...counted, outcome: { kind: verdict.kind, message, at: now } };",
+        '  const kind = verdict.kind === "Abort" ? "Abort" : "Promote";\n  return { ...counted, outcome: { kind, message, at: now } };',
       ),
     ],
     scene: "canary without samples",

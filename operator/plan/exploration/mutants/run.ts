@@ -82,6 +82,7 @@ function controls(): readonly Case[] {
 function copySource(folder: string, name: string): string {
   const copy = join(folder, name);
   for (const part of [
+    "operator/analysis",
     "operator/plan",
     "operator/api",
     "validator/consensus",

@@ -4,7 +4,7 @@
  * checkpoint is refused with its reason.
  */
 import { execFile } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -44,6 +44,7 @@ const everyMs = 30;
 const loadMs = 20_000;
 const verifiedBound = 120_000;
 const settledBound = 120_000;
+const joinedBound = 120_000;
 const deadlineMs = 10_000;
 const signal = new AbortController().signal;
 
@@ -248,10 +249,11 @@ async function again(
     const wanted = survived.opening - BigInt(survived.messages * paymentsPerMessage);
     const balance = await balanceOf(fleet, payer.debtor);
     must(balance === wanted, `the payer has ${balance}, not ${wanted}: a payment was lost or made twice`);
+    const joined = await joins(fleet, directory);
     const trusted = trustGenesis(Buffer.from(survived.genesis).toString("utf8"));
     const verdict = trusted.kind === "trusted" ? verifyOffline(survived.proof, trusted.genesis) : trusted;
     must(verdict.kind === "settled", "the proof of a payment below the checkpoint does not verify any more");
-    return `restored in ${up} ms on 4 new validators, root ${stateRoot.slice(0, 16)}… on each; ${duplicates} messages refused as duplicates, ${survived.messages - duplicates} settled again, once; an old proof still verifies`;
+    return `restored in ${up} ms on 4 new validators, root ${stateRoot.slice(0, 16)}… on each; ${duplicates} messages refused as duplicates, ${survived.messages - duplicates} settled again, once; ${joined}; an old proof still verifies`;
   } finally {
     await fleet.close();
   }
@@ -276,6 +278,23 @@ async function allPaid(
     await delay(250);
   }
   throw new Error(`not every payment settled after ${settledBound} ms`);
+}
+
+/** A seat that begins with nothing but the genesis document fetches a peer's checkpoint; one that starts again has its own. */
+async function joins(fleet: Fleet, directory: string): Promise<string> {
+  const began = performance.now();
+  const [one = ""] = podsOf(directory);
+  fleet.hold([one])();
+  await fleet.change({ replicas: 5 });
+  const until = performance.now() + joinedBound;
+  const holds = (type: string, wanted: string) =>
+    fleet.status()?.conditions.some((each) => each.type === type && each.status === wanted) ?? false;
+  while (performance.now() < until) {
+    if (holds("Ready", "True") && holds("Progressing", "False") && fleet.status()?.seats.length === 5)
+      return `${one} killed and a fifth seat joined in ${Math.round(performance.now() - began)} ms`;
+    await delay(200);
+  }
+  throw new Error(`no fifth seat after ${joinedBound} ms: ${JSON.stringify(fleet.status()?.conditions)}`);
 }
 
 const must = (holds: boolean, what: string): void => {
@@ -387,11 +406,13 @@ async function verifyWith(folder: string, config: object): Promise<string> {
   return failure === undefined ? "verified" : textAt(failure, "reason");
 }
 
+const podsOf = (directory: string) =>
+  readdirSync(join(directory, swarm, "logs")).flatMap((file) => /^(.*-g1)\.log$/.exec(file)?.[1] ?? []);
+
 /** What each validator says of the state it was given. */
 function restoredRoots(directory: string): readonly string[] {
-  const logs = join(directory, swarm, "logs");
-  return ["eu-west", "us-east", "ap-south", "eu-north"].flatMap((region) =>
-    readFileSync(join(logs, `${swarm}-${region}-0-g1.log`), "utf8")
+  return podsOf(directory).flatMap((pod) =>
+    readFileSync(join(directory, swarm, "logs", `${pod}.log`), "utf8")
       .split("\n")
       .flatMap((line) => (line.includes('"state-restored"') ? [textAt(JSON.parse(line), "root")] : [])),
   );

@@ -146,7 +146,8 @@ function pod(order: RunOrder, world: World): KubeObject {
       containers: [
         {
           name: "checkpoint",
-          image: spec.image ?? world.image,
+          // The operator's own: an image that is being rolled out is what a checkpoint is to save from.
+          image: world.image,
           imagePullPolicy: spec.podTemplate.imagePullPolicy,
           command: ["node", "/app/checkpoint.mjs"],
           args: [command, "--config", `${mountPath("config")}/config.json`],

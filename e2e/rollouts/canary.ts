@@ -25,8 +25,8 @@ const durationSeconds = 180;
 /** Restarts of every seat, a warm-up and the whole duration, on a busy machine. */
 const verdictBound = 300_000;
 const settledBound = 60_000;
-const loadEveryMs = 8;
-const paymentsPerMessage = 10;
+const loadEveryMs = 25;
+const paymentsPerMessage = 50;
 const leastRate = 1_000;
 
 const deadlineMs = 10_000;
@@ -50,7 +50,7 @@ async function run({ directory, portBase }: CanaryContext): Promise<string> {
   const { fleet } = started;
   try {
     await makeWeather(fleet, "POST", far);
-    const load = await startLoad(fleet, loadEveryMs);
+    const load = await startLoad(fleet, loadEveryMs, paymentsPerMessage);
     const began = performance.now();
     const eager = await abortsTheEager(fleet);
     await makeWeather(fleet, "PATCH", near);

@@ -8,9 +8,10 @@ import {
   podDisruptionBudgets,
   pods,
   services,
+  swarmCheckpoints,
   validatorSwarms,
 } from "./kube/kinds.ts";
-import { keyOf, type ObjectKey, type StoredObject } from "./kube/objects.ts";
+import { keyOf, type ObjectKey, type StoredObject, textAt } from "./kube/objects.ts";
 import { type Controller, type ControllerOptions, runController } from "./kube/runtime.ts";
 import type { WatchedKind } from "./kube/watched.ts";
 import { managedSelector, operatorName, swarmOf } from "./objects/names.ts";
@@ -30,6 +31,9 @@ export function startOperator(options: OperatorOptions): Controller {
     return swarm === undefined || namespace === undefined ? swarm : `${namespace}/${swarm}`;
   };
   const own = (object: StoredObject) => [part(object) ?? []].flat();
+  const checkpointOf = ({ metadata: { namespace }, spec }: StoredObject): ObjectKey | undefined =>
+    namespace === undefined ? textAt(spec, "swarm") : `${namespace}/${textAt(spec, "swarm")}`;
+  const ownCheckpoint = (object: StoredObject) => [checkpointOf(object) ?? []].flat();
   const managed = [pods, persistentVolumeClaims, services, configMaps, podDisruptionBudgets, deployments].map(
     (kind): WatchedKind => ({ kind, labelSelector: managedSelector, keys: own, part }),
   );
@@ -43,6 +47,7 @@ export function startOperator(options: OperatorOptions): Controller {
       },
     },
     ...managed,
+    { kind: swarmCheckpoints, keys: ownCheckpoint, part: checkpointOf },
     // Whose pods a node may run is not written on it.
     ...(seesNodes ? [{ kind: nodes, keys: () => [...swarms] }] : []),
   ];

@@ -1,7 +1,7 @@
 /** The genesis document of a swarm: what the spec says, and the members with the keys that their volumes made. */
 import { currencyOf } from "../gateway/iso20022/currencies.ts";
 import { verifyPossession } from "../validator/crypto/bls.ts";
-import { canonicalJson, type GenesisDocument, parseGenesis } from "../validator/ledger/genesis.ts";
+import { canonicalJson, type GenesisDocument, parseGenesis, type Recovery } from "../validator/ledger/genesis.ts";
 import type { Account } from "./api/spec/genesis.ts";
 import type { ValidatorSwarmSpec } from "./api/validator-swarm.ts";
 import type { MemberChange } from "./plan/transactions.ts";
@@ -21,13 +21,15 @@ export interface GenesisOrder {
   readonly operatorKey: string;
   /** ed25519 public keys of institutions, by BIC, hexadecimal: where the spec has none. */
   readonly institutionKeys: ReadonlyMap<string, string>;
+  /** The chain goes on from another one: institutions, accounts and governance are that one's. */
+  readonly restored?: Recovery | undefined;
   /** ms since the Unix epoch: the chain's time starts with it. */
   readonly time: number;
 }
 
 /** The document's canonical bytes. Without governance keys in the spec the operator governs alone. */
 export function genesisDocument(order: GenesisOrder): GenesisResult {
-  const { name, spec, members, managed, operatorKey, institutionKeys, time } = order;
+  const { name, spec, members, managed, operatorKey, institutionKeys, time, restored } = order;
   const { faultModel, genesis, consensus, authority } = spec;
   const impostor = members.find((member) => !provesPossession(member));
   if (impostor) return invalid(`${impostor.id} does not prove that it holds its key.`);
@@ -64,8 +66,12 @@ export function genesisDocument(order: GenesisOrder): GenesisResult {
     parameters,
     governance: { threshold, keys: keys.length > 0 ? [...keys] : [operatorKey] },
     zones: [...new Set([...spec.regions, ...spec.members].flatMap(({ zones }) => zones))].sort(),
-    institutions: genesis.institutions.map(({ bic, key = institutionKeys.get(bic) ?? "" }) => ({ bic, key })),
-    accounts: accounts.flatMap((account) => (account.kind === "ok" ? [account.account] : [])),
+    ...(restored
+      ? { restored }
+      : {
+          institutions: genesis.institutions.map(({ bic, key = institutionKeys.get(bic) ?? "" }) => ({ bic, key })),
+          accounts: accounts.flatMap((account) => (account.kind === "ok" ? [account.account] : [])),
+        }),
     expiryWindow: genesis.expiryWindowSeconds * 1_000,
   };
   const parsed = parseGenesis(document);

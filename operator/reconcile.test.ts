@@ -73,6 +73,7 @@ describe("a swarm", () => {
       keys: {
         operator: async () => ({ kind: "ok", key: { seed, publicKey } }),
         institutions: async () => ({ kind: "ok", keys: new Map() }),
+        recovery: async () => ({ kind: "missing", reason: "nothing is restored here" }),
       },
     });
     ends.push(operator.done, startModelKubelet(fixture.client("kubelet"), stop.signal).done);

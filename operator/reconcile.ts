@@ -11,6 +11,8 @@ import { createOwnWrites } from "./apply/own-writes.ts";
 import { type Performed, perform } from "./apply/perform.ts";
 import { growVolumes } from "./apply/volumes.ts";
 import type { Certificates } from "./certificates/swarm-certificates.ts";
+import { keepCheckpoints, planSwarmCheckpoints, withCheckpoints } from "./checkpoints/keep.ts";
+import { keepRestore, restoreFinding } from "./checkpoints/restore.ts";
 import { chainIdOf } from "./genesis-document.ts";
 import type { WriteResult } from "./kube/apply.ts";
 import type { Clock } from "./kube/clock.ts";
@@ -26,8 +28,10 @@ import type { SampleWatch, Validators } from "./observe/validators.ts";
 import type { Action } from "./plan/actions.ts";
 import { toStatus } from "./plan/api.ts";
 import type { Watch } from "./plan/canary.ts";
+import type { Desired } from "./plan/desired.ts";
 import { explanationOf } from "./plan/explain.ts";
 import { plan } from "./plan/plan.ts";
+import type { Snapshot } from "./plan/snapshot.ts";
 import { timeText } from "./plan/time.ts";
 
 export interface ReconcileOptions {
@@ -110,7 +114,22 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
 
     const selector = selectorOf(object.metadata.name);
     const chainId = genesis ? observed.status?.chainId || chainIdOf(genesis) : "";
-    const status = { ...keepOthers(toStatus(planned.status, snapshot, selector), observed.status), chainId };
+    const next = { ...toStatus(planned.status, snapshot, selector), chainId };
+    const checkpointOrder = {
+      swarm: object,
+      spec: swarm.spec,
+      objects,
+      chainId,
+      height: Math.max(0, ...reports.flatMap(({ height }) => (height.kind === "verified" ? [height.value] : []))),
+      held: whyHeld(desired, snapshot, genesis !== undefined),
+      before: observed.status,
+    };
+    const checkpoints = planSwarmCheckpoints(checkpointOrder, now);
+    const waiting = snapshot.reports.flatMap(({ identity, role }) =>
+      role === "waiting" ? snapshot.pods.filter(({ name }) => name === identity) : [],
+    );
+    const restoreOrder = { swarm: object, spec: swarm.spec, objects, genesis, waiting, now };
+    const status = withCheckpoints(next, checkpoints, restoreFinding(restoreOrder));
     const written = await writeStatus(status, observed.status);
     if (written.kind === "failed") return failure(written);
     if (!snapshot.swarm.deleting) await publish(explanationObject(object, explanationOf(planned)));
@@ -127,6 +146,7 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       world,
       operatorKey: found,
       institutionKeys: () => options.keys.institutions(object, keyless(swarm.spec)),
+      recovery: (secret: string) => options.keys.recovery(object, secret),
       now: () => clock.wall(),
     };
     const kept = genesis && !snapshot.swarm.deleting && !desired.paused ? await keepRest(swarm.spec) : nothing;
@@ -141,24 +161,32 @@ export function createReconcile(options: ReconcileOptions): (run: Run) => Promis
       tell("Normal", action, action.message);
     }
     if (kept.kind === "failed") return failure(kept);
-    return { kind: "again", afterMs: planned.requeueAfter };
+    return {
+      kind: "again",
+      afterMs: Math.min(planned.requeueAfter, checkpoints.plan.requeueAfter ?? Number.POSITIVE_INFINITY),
+    };
 
     /** What needs no plan. What stands in its way is an Event, and stops nothing else. */
     async function keepRest(spec: ValidatorSwarmSpec): Promise<Kept> {
       const voting = status.seats.flatMap(({ name, identity, generation, role }) =>
         role === "validator" && identity !== "" ? [{ name: identity, seat: name, generation }] : [],
       );
-      const order = { swarm: object!, spec, validators: voting };
-      const gateways = await keepGateways({ order, world, key, objects, writer, writes });
+      const gatewayOrder = { swarm: object!, spec, validators: voting };
+      const gateways = await keepGateways({ order: gatewayOrder, world, key, objects, writer, writes });
       const volumes = await growVolumes({ claims: claims, size: spec.storage.size, key, writer, writes });
       const report = (result: Kept, reason: string, action: string) => {
         if (result.kind !== "refused") return;
         onProblem(key, { reason, message: result.message });
         events.report(object!, { type: "Warning", reason, action, note: result.message });
       };
+      const order = { order: checkpointOrder, planned: checkpoints, validators: voting };
+      const taken = await keepCheckpoints({ ...order, world, key, writer, writes, events });
+      const restored = await keepRestore({ order: restoreOrder, world, key, writer, writes });
       report(gateways, "GatewaysRefused", "KeepGateways");
+      report(restored, "RestoreRefused", "KeepRestore");
+      report(taken, "CheckpointsRefused", "KeepCheckpoints");
       report(volumes, "VolumesRefused", "GrowVolumes");
-      return gateways.kind === "failed" ? gateways : volumes;
+      return [gateways, taken, restored].find(({ kind }) => kind === "failed") ?? volumes;
     }
 
     /** For people only: when it fails, the next visit writes it. */
@@ -262,9 +290,12 @@ const keyless = ({ genesis }: ValidatorSwarmSpec) =>
 
 const recordsDamaged = (message: string) => ({ reason: "RecordsDamaged", message });
 
-/** Fields of the status that other concerns write. */
-function keepOthers(next: ValidatorSwarmStatus, before: ValidatorSwarmStatus | undefined): ValidatorSwarmStatus {
-  return { ...next, ...(before?.lastCheckpoint ? { lastCheckpoint: before.lastCheckpoint } : {}) };
+/** Why no run for a checkpoint may be started; "": one may. */
+function whyHeld({ paused, hibernate }: Desired, { swarm }: Snapshot, started: boolean): string {
+  if (swarm.deleting) return "the swarm is being deleted";
+  if (!started) return "the chain has not started";
+  if (paused) return "the swarm is paused";
+  return hibernate ? "the swarm sleeps" : "";
 }
 
 function selectorOf(swarm: string): string {

@@ -26,6 +26,9 @@ const tls = z.strictObject({
   operators: z.array(z.string().min(1)).default([]).meta({
     description: "Client subjects (RFC 4514) that may call the admin service. Others may only read its status.",
   }),
+  backups: z.array(z.string().min(1)).default([]).meta({
+    description: "Client subjects that may read checkpoints: every balance, and the payments of the blocks above.",
+  }),
 });
 
 const limits = z

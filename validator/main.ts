@@ -14,9 +14,11 @@ import { signChallenge } from "./crypto/challenge.ts";
 import { ed25519Signer } from "./crypto/ed25519.ts";
 import { startDriver } from "./driver/driver.ts";
 import type { Network } from "./driver/ports.ts";
+import { createStateIntake, type StateIntake } from "./driver/restored-state.ts";
 import type { Observer, ValidatorServices } from "./driver/services.ts";
 import { createSystemClock } from "./driver/system-clock.ts";
 import { type Chain, checkGenesis, keepGenesis, type OwnSeat, readGenesis } from "./genesis-file.ts";
+import type { Recovery } from "./ledger/genesis.ts";
 import { createNetwork } from "./network/host.ts";
 import { defaultNetworkLimits } from "./network/limits.ts";
 import { peerName } from "./network/peer-name.ts";
@@ -97,8 +99,9 @@ async function run(
     await startOn(chain);
     started.resolve();
   };
+  let intake: StateIntake | undefined;
   const startOn = async (chain: Chain): Promise<void> => {
-    observation = createObservation({
+    observation ??= createObservation({
       metrics,
       log,
       unreachableAfterMs: config.unreachableAfterMs,
@@ -108,6 +111,14 @@ async function run(
     if (retired !== "") return;
     const opened = await openStore(disk, dataDir);
     if (opened.kind === "fault") return retire(opened.fault);
+    const { restored, members } = chain.genesis;
+    const isMember = members.some(({ blsKey }) => blsKey === toHex(own.blsKey));
+    // Who joins later fetches a peer's checkpoint.
+    if (restored && isMember && !opened.store.recovered.checkpoint) {
+      log("waiting-for-state", { restores: restored.statement.chainId, height: restored.statement.height });
+      await takeState(chain, restored, opened.store);
+      return startOn(chain);
+    }
     closers.push(() => opened.store.close());
     services = await startChain({
       store: opened.store,
@@ -123,6 +134,29 @@ async function run(
     });
     const { epoch, finalizedHeight } = services.status();
     log("chain-started", { chainId: chain.chainId, epoch, height: finalizedHeight });
+  };
+
+  /** Resolves when the state is on the volume, which is closed then. */
+  const takeState = async (chain: Chain, recovery: Recovery, store: Store): Promise<void> => {
+    const taken = Promise.withResolvers<void>();
+    const inner = createStateIntake(chain, recovery, store);
+    let busy: Promise<unknown> = Promise.resolve();
+    intake = {
+      take: (part) => {
+        const result = busy.then(() => inner.take(part));
+        busy = result.catch(() => {});
+        return result.then((said) => {
+          if (said.kind === "restored") taken.resolve();
+          return said;
+        });
+      },
+    };
+    const close = () => store.close();
+    closers.push(close);
+    await taken.promise;
+    intake = undefined;
+    closers.splice(closers.indexOf(close), 1);
+    await close();
   };
 
   // One document, whether it comes from the volume, a file or a call.
@@ -150,6 +184,13 @@ async function run(
     services: () => services,
     started: started.promise,
     answerChallenge: (challenge) => signChallenge(signers.peer, own.blsKey, challenge),
+    waitsFor: () => (intake ? "state" : "genesis"),
+    provideState: async (part) => {
+      if (!intake) return { kind: "refused", reason: "this validator does not wait for a state" };
+      const result = await intake.take(part);
+      if (result.kind === "restored") log("state-restored", { height: result.height, root: result.root });
+      return result;
+    },
     // One after the other: two different documents at once must not both be kept.
     provideGenesis: (offered) => {
       taking = (taking ?? Promise.resolve()).then(() => take(offered));

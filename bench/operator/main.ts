@@ -133,6 +133,7 @@ async function run(): Promise<readonly Measured[]> {
     validators,
     keys: {
       operator: async () => ({ kind: "ok", key: modelKey }),
+      recovery: async () => ({ kind: "missing", reason: "nothing is restored here" }),
       institutions: async (_, bics) => ({ kind: "ok", keys: new Map(bics.map((bic) => [bic, modelKey.publicKey])) }),
     },
   });

@@ -47,6 +47,7 @@ export const checkpointStatus = z.strictObject({
   height: count().optional().meta({ description: "Height it is of, blocks." }),
   epoch: count().optional().meta({ description: "Epoch it is of." }),
   stateRoot: digest().optional().meta({ description: "State root that a quorum certified, hexadecimal." }),
+  attempts: count().default(0).meta({ description: "Runs for it so far." }),
   manifest: anyText(1_024).optional().meta({ description: "Key or path of the manifest at the destination." }),
   manifestDigest: digest().optional().meta({ description: "SHA-256 of the manifest, hexadecimal." }),
   chunks: count().optional().meta({ description: "Chunks written." }),

@@ -1,5 +1,7 @@
 /** Keys that the operator reads from Secrets: its own, and public halves of institutions' where a spec leaves them out. */
+import { parseRecovery } from "../../checkpoint/recovery.ts";
 import { ed25519Signer } from "../../validator/crypto/ed25519.ts";
+import type { Recovery } from "../../validator/ledger/genesis.ts";
 import type { ValidatorSwarmSpec } from "../api/validator-swarm.ts";
 import type { ApiClient } from "../kube/api-client.ts";
 import { secrets } from "../kube/kinds.ts";
@@ -24,6 +26,29 @@ export interface Keys {
   readonly operator: (swarm: StoredObject, spec: ValidatorSwarmSpec) => Promise<KeyResult>;
   /** Of institutions whose keys the spec does not have. */
   readonly institutions: (swarm: StoredObject, bics: readonly string[]) => Promise<InstitutionKeys>;
+  /** What the Secret that `spec.restoreFrom` names holds. */
+  readonly recovery: (swarm: StoredObject, secret: string) => Promise<RecoveryRead>;
+}
+
+export type RecoveryRead =
+  | { readonly kind: "ok"; readonly recovery: Recovery }
+  /** A sentence with the Secret's name. */
+  | { readonly kind: "missing"; readonly reason: string };
+
+/** The signed statement with which a chain is restored, from the Secret that `spec.restoreFrom` names. */
+export async function readRecovery(
+  api: ApiClient,
+  signal: AbortSignal,
+  namespace: string | undefined,
+  secret: string,
+): Promise<RecoveryRead> {
+  const path = pathOf(secrets, namespace, secret);
+  const answer = await api.request({ method: "GET", path, signal, deadlineMs });
+  if (answer.kind === "failed") return missing(`Secret ${secret} cannot be read: ${answer.failure.message}.`);
+  const recovery = parseRecovery(Buffer.from(textAt(answer.body["data"], "recovery"), "base64").toString("utf8"));
+  return recovery
+    ? { kind: "ok", recovery }
+    : missing(`Secret ${secret} holds no signed statement under \`recovery\`: \`checkpoint recovery\` makes one.`);
 }
 
 const deadlineMs = 10_000;
@@ -39,6 +64,7 @@ export function readSeed(text: string): OperatorKey | undefined {
 /** The keys of a cluster: somebody has put them there, and institutions keep theirs to themselves. */
 export function clusterKeys(api: ApiClient, signal: AbortSignal): Keys {
   return {
+    recovery: ({ metadata }, secret) => readRecovery(api, signal, metadata.namespace, secret),
     async operator({ metadata }, { authority }) {
       const secret = authority.keySecretName ?? operatorKeySecret(metadata.name);
       const path = pathOf(secrets, metadata.namespace, secret);

@@ -27,7 +27,7 @@ import type { Validators } from "../observe/validators.ts";
 import type { Action } from "../plan/actions.ts";
 import { specOfRevision } from "../plan/revision.ts";
 import type { IdentityLabels, Snapshot } from "../plan/snapshot.ts";
-import type { InstitutionKeys, KeyResult } from "./keys.ts";
+import type { InstitutionKeys, KeyResult, RecoveryRead } from "./keys.ts";
 import type { OwnWrites } from "./own-writes.ts";
 
 export interface PerformContext {
@@ -44,6 +44,8 @@ export interface PerformContext {
   readonly operatorKey: KeyResult;
   /** ed25519 public keys of the institutions whose keys the spec does not have, by BIC; a sentence when there are none. */
   readonly institutionKeys: () => Promise<InstitutionKeys>;
+  /** The signed statement in this Secret. */
+  readonly recovery: (secret: string) => Promise<RecoveryRead>;
   /** ms since the Unix epoch. */
   readonly now: () => number;
 }
@@ -159,6 +161,9 @@ export async function perform(action: Action, context: PerformContext): Promise<
       if (operatorKey.kind === "missing") return { kind: "refused", message: operatorKey.reason };
       const institutions = await context.institutionKeys();
       if (institutions.kind === "missing") return { kind: "refused", message: institutions.reason };
+      const { restoreFrom } = spec;
+      const recovery = restoreFrom && (await context.recovery(restoreFrom.recoverySecret));
+      if (recovery?.kind === "missing") return { kind: "refused", message: recovery.reason };
       const managed = new Set(action.set.members.flatMap((member) => (member.managed ? [member.id] : [])));
       const made = genesisDocument({
         name,
@@ -167,6 +172,7 @@ export async function perform(action: Action, context: PerformContext): Promise<
         managed,
         operatorKey: operatorKey.key.publicKey,
         institutionKeys: institutions.keys,
+        restored: recovery?.recovery,
         time: context.now(),
       });
       if (made.kind === "invalid") return { kind: "refused", message: made.reason };

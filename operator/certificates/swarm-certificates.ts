@@ -12,7 +12,16 @@ import type { Clock } from "../kube/clock.ts";
 import { secrets } from "../kube/kinds.ts";
 import { keyOf, type ObjectKey, pathOf, readObject, type StoredObject, textAt } from "../kube/objects.ts";
 import { controllerReference } from "../kube/owner.ts";
-import { gatewayName, operatorSubject, peersService, swarmLabels, swarmOf, tlsSecret } from "../objects/names.ts";
+import {
+  checkpointSubject,
+  checkpointTlsSecret,
+  gatewayName,
+  operatorSubject,
+  peersService,
+  swarmLabels,
+  swarmOf,
+  tlsSecret,
+} from "../objects/names.ts";
 import type { Credentials } from "../observe/reports/connection.ts";
 import { type Authority, createAuthority, openAuthority } from "./authority.ts";
 
@@ -68,7 +77,7 @@ export function createCertificates({ api, clock, signal, secret }: CertificateOp
       const validMs = (spec.tls.selfManaged?.validityDays ?? defaultValidityDays) * day;
       const gateway = `${gatewayName(name)}.${namespace}`;
       const names = [`*.${peersService(name)}.${namespace}.svc`, gatewayName(name), gateway, `${gateway}.svc`];
-      const wanted = [...names, validMs].join(" ");
+      const wanted = [...names, validMs, spec.checkpoints !== undefined].join(" ");
       const before = looked.get(key);
       const now = clock.wall();
       if (before?.uid === uid && before.wanted === wanted && now < before.until && own && !isDue(own.cert, now))
@@ -76,46 +85,58 @@ export function createCertificates({ api, clock, signal, secret }: CertificateOp
 
       const issuer = await ready();
       if (typeof issuer === "string") return { kind: "refused", message: issuer };
-      const path = pathOf(secrets, namespace, tlsSecret(name));
-      const found = await api.request({ method: "GET", path, signal, deadlineMs });
-      const { failure } = { failure: undefined, ...found };
-      if (failure?.status === 403) return { kind: "refused", message: failure.message };
-      if (failure && failure.status !== 404) return { kind: "failed", retryAfterMs: 1_000 };
-      const secretFound = found.kind === "ok" ? readObject(secrets, found.body) : undefined;
-      const remember = () => looked.set(key, { uid, wanted, until: now + lookAgainMs });
-      if (secretFound) {
-        const certificate = Buffer.from(textAt(secretFound["data"], "tls.crt"), "base64").toString("utf8");
-        // One that a person or another controller put there is theirs to renew.
-        if (swarmOf(secretFound) !== name || serves(certificate, names, validMs, issuer, now)) {
-          remember();
-          return kept;
-        }
+      const common = { swarm, validMs, issuer, now };
+      const results = [
+        await keepSecret({ ...common, secret: tlsSecret(name), subject: `CN=${name},O=${namespace}`, names }, writer),
+      ];
+      if (spec.checkpoints) {
+        const subject = checkpointSubject(name, namespace);
+        results.push(await keepSecret({ ...common, secret: checkpointTlsSecret(name), subject, names: [] }, writer));
       }
-      const issued = await issuer.issue({ subject: `CN=${name},O=${namespace}`, names, validMs });
-      const result = await writer.apply(secrets, {
-        apiVersion: "v1",
-        kind: "Secret",
-        metadata: {
-          name: tlsSecret(name),
-          namespace,
-          labels: swarmLabels(name, "validator"),
-          ownerReferences: [controllerReference(swarm)],
-        },
-        type: "kubernetes.io/tls",
-        data: {
-          "ca.crt": base64(issuer.certificate),
-          "tls.crt": base64(issued.certificate),
-          "tls.key": base64(issued.key),
-        },
-      });
-      if (result.kind === "unavailable") return { kind: "failed", retryAfterMs: result.retryAfterMs };
-      if (result.kind !== "applied" && result.kind !== "unchanged") return { kind: "refused", message: result.message };
-      remember();
-      return kept;
+      const open = results.find(({ kind }) => kind !== "kept");
+      if (!open) looked.set(key, { uid, wanted, until: now + lookAgainMs });
+      return open ?? kept;
     },
     forget: (swarm) => void looked.delete(swarm),
     credentials: () => own ?? {},
   };
+
+  /** One Secret with a certificate of the swarm's, unless what is there will do. */
+  async function keepSecret(order: SecretOrder, writer: Writer): Promise<Kept> {
+    const { swarm, secret: secretName, subject, names, validMs, issuer, now } = order;
+    const { name, namespace = "default" } = swarm.metadata;
+    const path = pathOf(secrets, namespace, secretName);
+    const found = await api.request({ method: "GET", path, signal, deadlineMs });
+    const { failure } = { failure: undefined, ...found };
+    if (failure?.status === 403) return { kind: "refused", message: failure.message };
+    if (failure && failure.status !== 404) return { kind: "failed", retryAfterMs: 1_000 };
+    const secretFound = found.kind === "ok" ? readObject(secrets, found.body) : undefined;
+    if (secretFound) {
+      const certificate = Buffer.from(textAt(secretFound["data"], "tls.crt"), "base64").toString("utf8");
+      // One that a person or another controller put there is theirs to renew.
+      if (swarmOf(secretFound) !== name || serves(certificate, names, validMs, issuer, now)) return kept;
+    }
+    const issued = await issuer.issue({ subject, names, validMs });
+    const result = await writer.apply(secrets, {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: {
+        name: secretName,
+        namespace,
+        labels: swarmLabels(name, "validator"),
+        ownerReferences: [controllerReference(swarm)],
+      },
+      type: "kubernetes.io/tls",
+      data: {
+        "ca.crt": base64(issuer.certificate),
+        "tls.crt": base64(issued.certificate),
+        "tls.key": base64(issued.key),
+      },
+    });
+    if (result.kind === "unavailable") return { kind: "failed", retryAfterMs: result.retryAfterMs };
+    if (result.kind !== "applied" && result.kind !== "unchanged") return { kind: "refused", message: result.message };
+    return kept;
+  }
 
   /** Whoever comes first makes the key; everybody uses that one. */
   async function loadAuthority(): Promise<Authority | string> {
@@ -143,6 +164,16 @@ export function createCertificates({ api, clock, signal, secret }: CertificateOp
     if (created.failure.status === 409) return loadAuthority();
     return `Secret ${namespace}/${name} cannot be made: ${created.failure.message}.`;
   }
+}
+
+interface SecretOrder {
+  readonly swarm: StoredObject;
+  readonly secret: string;
+  readonly subject: string;
+  readonly names: readonly string[];
+  readonly validMs: number;
+  readonly issuer: Authority;
+  readonly now: number;
 }
 
 const kept: Kept = { kind: "kept" };

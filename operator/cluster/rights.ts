@@ -10,6 +10,7 @@ import {
   pods,
   secrets,
   services,
+  swarmCheckpoints,
   validatorSwarms,
 } from "../kube/kinds.ts";
 import type { Kind } from "../kube/objects.ts";
@@ -31,6 +32,12 @@ const applied = [...watched, "create", "patch"] as const;
 export const rights: readonly Right[] = [
   { kind: validatorSwarms, verbs: [...watched, "patch"], why: "What is asked for; its finalizer." },
   { kind: validatorSwarms, subresource: "status", verbs: ["patch"], why: "What is." },
+  {
+    kind: swarmCheckpoints,
+    verbs: [...watched, "create", "delete"],
+    why: "Checkpoints that are asked for, by people and by `spec.checkpoints`; those beyond its retention.",
+  },
+  { kind: swarmCheckpoints, subresource: "status", verbs: ["patch"], why: "What became of them." },
   { kind: pods, verbs: [...applied, "delete"], why: "Validators, one pod for each identity." },
   {
     kind: persistentVolumeClaims,

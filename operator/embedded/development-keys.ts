@@ -3,7 +3,7 @@
  * development: in a cluster somebody who answers for them puts them there (`operator/apply/keys.ts`).
  */
 import { randomBytes } from "node:crypto";
-import { type InstitutionKeys, type KeyResult, type Keys, readSeed } from "../apply/keys.ts";
+import { type InstitutionKeys, type KeyResult, type Keys, readRecovery, readSeed } from "../apply/keys.ts";
 import type { ApiClient } from "../kube/api-client.ts";
 import { secrets } from "../kube/kinds.ts";
 import { isRecord, type JsonRecord, pathOf, type StoredObject } from "../kube/objects.ts";
@@ -59,6 +59,7 @@ export function developmentKeys(api: ApiClient, signal: AbortSignal): Keys {
   }
 
   return {
+    recovery: ({ metadata }, secret) => readRecovery(api, signal, metadata.namespace, secret),
     async operator(swarm, { authority }): Promise<KeyResult> {
       const secret = authority.keySecretName ?? operatorKeySecret(swarm.metadata.name);
       const found = await seeds(swarm, secret, ["key"]);

@@ -44,6 +44,8 @@ export interface FleetOptions {
   readonly direct?: boolean;
   /** Programs in the place of the sources', by container. */
   readonly programs?: Readonly<Record<string, string>>;
+  /** Called before the swarm is applied: makes what it needs, such as Secrets. */
+  readonly prepare?: (world: EmbeddedWorld) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -72,6 +74,7 @@ export async function startFleet(swarm: ValidatorSwarm, options: FleetOptions): 
   };
   const { apiVersion, kind, metadata, spec } = swarm;
   const document = JSON.stringify({ apiVersion, kind, metadata, spec });
+  await options.prepare?.(world);
   const applied = await applyManifest(api, namespace, name, document, signal);
   if (applied.kind === "refused") return failed(applied.problems.join(" "));
   const ready = await Promise.race([awaitReady(seen, () => {}, signal), world.failed]);

@@ -74,6 +74,7 @@ const reporting = { statusEveryMs: 250, roundEveryMs: 1_000, retryMs: 500 };
 const sources = {
   validator: join(import.meta.dirname, "../../validator/main.ts"),
   gateway: join(import.meta.dirname, "../../gateway/main.ts"),
+  checkpoint: join(import.meta.dirname, "../../checkpoint/main.ts"),
 };
 
 export async function openWorld(options: EmbeddedWorldOptions): Promise<OpenedWorld> {

@@ -6,7 +6,7 @@ import type { KubeObject, StoredObject } from "../kube/objects.ts";
 import { controllerReference } from "../kube/owner.ts";
 import type { IdentityLabels } from "../plan/snapshot.ts";
 import { relativePath, tlsFilesOf } from "./mounts.ts";
-import { identityLabels, operatorSubject } from "./names.ts";
+import { checkpointSubject, identityLabels, operatorSubject } from "./names.ts";
 import type { World } from "./world.ts";
 
 export interface ConfigOrder {
@@ -62,7 +62,7 @@ function validatorConfig({ swarm, spec, identity, region, others }: ConfigOrder,
     rpc: {
       host: world.bindAddress,
       port: ports.rpc,
-      ...(world.tlsSecret(name) === undefined ? {} : { tls: rpcTls() }),
+      ...(world.tlsSecret(name) === undefined ? {} : { tls: rpcTls(name, namespace) }),
     },
     metrics: { host: world.bindAddress, port: ports.metrics },
     log: { level: spec.monitoring.logLevel },
@@ -70,7 +70,7 @@ function validatorConfig({ swarm, spec, identity, region, others }: ConfigOrder,
   };
 }
 
-function rpcTls() {
+function rpcTls(swarm: string, namespace: string) {
   const { ca, cert, key } = tlsFilesOf("tls");
-  return { cert, key, clientCa: ca, operators: [operatorSubject] };
+  return { cert, key, clientCa: ca, operators: [operatorSubject], backups: [checkpointSubject(swarm, namespace)] };
 }

@@ -1,7 +1,7 @@
 /** Where the volumes of a pod are in its container. */
 
-/** Its volume, its configuration file, private keys, its certificate, a gateway's towards clients. */
-export type Mount = "data" | "config" | "keys" | "tls" | "server-tls" | "client-ca";
+/** Its volume, its configuration file, private keys, its certificate, a gateway's towards clients; where checkpoints go. */
+export type Mount = "data" | "config" | "keys" | "tls" | "server-tls" | "client-ca" | "checkpoints" | "store-keys";
 
 export const mountPath = (mount: Mount) => `/var/lib/swarm/${mount}`;
 

@@ -25,6 +25,12 @@ export const rolloutAnnotation = own("rollout");
 export const replacedOf = ({ metadata }: StoredObject): readonly string[] =>
   (metadata.annotations?.[replaceAnnotation] ?? "").split(",").flatMap((identity) => identity.trim() || []);
 
+/** On pods: uid of the SwarmCheckpoint that they work on. */
+export const checkpointLabel = own("checkpoint");
+/** On pods: `true` when they give a restored state to validators. */
+export const restoreLabel = own("restore");
+/** On SwarmCheckpoints: made from the swarm's `checkpoints`. */
+export const scheduledLabel = own("scheduled");
 /** On volumes: the public keys created inside, lower-case hexadecimal. */
 export const keyAnnotations = {
   blsKey: own("bls-key"),
@@ -38,7 +44,7 @@ const managedByLabel = "app.kubernetes.io/managed-by";
 /** Selects everything that any swarm of this operator is made of. */
 export const managedSelector = `${managedByLabel}=${operatorName}`;
 
-export type Component = "validator" | "gateway";
+export type Component = "validator" | "gateway" | "checkpoint";
 
 /** Labels of every object of a swarm. */
 export const swarmLabels = (swarm: string, component: Component): Readonly<Record<string, string>> => ({
@@ -90,5 +96,11 @@ export const operatorKeySecret = (swarm: string) => `${swarm}-governance`;
 export const tlsSecret = (swarm: string) => `${swarm}-tls`;
 /** Subject of the operator's certificate, RFC 4514: validators take a genesis and governance from nobody else. */
 export const operatorSubject = "CN=validator-swarm-operator";
+/** Volume that checkpoints are written to. */
+export const checkpointVolume = (swarm: string) => `${swarm}-checkpoints`;
+/** Secret with the certificate that reads checkpoints, as `tlsSecret`. */
+export const checkpointTlsSecret = (swarm: string) => `${swarm}-checkpoint-tls`;
+/** Subject of that certificate: the swarm's validators give checkpoints to it and to the operator. */
+export const checkpointSubject = (swarm: string, namespace: string) => `CN=${swarm}-checkpoint,O=${namespace}`;
 /** Secret with the ed25519 seeds that gateways sign with, `<BIC>.hex` each. */
 export const institutionKeys = (swarm: string) => `${swarm}-institutions`;

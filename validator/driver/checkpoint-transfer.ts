@@ -1,14 +1,13 @@
-/** A peer's checkpoint: fetched in parts, verified against its epoch's set, to which trust was handed over, before anything of it is believed. */
+/** A peer's checkpoint: fetched in parts, and nothing of it believed before `checkpoint-check.ts` did. */
 import { decodeBlocks, decodeCheckpointPart, encodeFetchBlocks, encodeFetchCheckpoint } from "../codec/exchange.ts";
 import type { Block, Certificate, Height, SeatIndex, Verified } from "../consensus/types.ts";
 import { height as toHeight } from "../consensus/types.ts";
 import { type MemberKeys, verifyCertificate } from "../crypto/bls.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
-import { checkKeys } from "../ledger/keys-check.ts";
-import type { StagedKeys } from "../storage/staged-keys.ts";
 import type { Checkpoint, Store } from "../storage/types.ts";
-import { followTo, type StoredHandover } from "./handover-transfer.ts";
-import { type Chain, ledgerFromCheckpoint } from "./ledger-port.ts";
+import { type CheckpointFault, type CheckpointPart, checkCheckpoint } from "./checkpoint-check.ts";
+import type { StoredHandover } from "./handover-transfer.ts";
+import type { Chain } from "./ledger-port.ts";
 import type { Limits } from "./limits.ts";
 import type { Membership } from "./membership.ts";
 import type { Network } from "./ports.ts";
@@ -31,9 +30,6 @@ export type CheckpointFetch =
   | { readonly kind: "none"; readonly reason: string }
   /** No honest member sends this. */
   | { readonly kind: "dishonest"; readonly fault: CheckpointFault; readonly reason: string };
-
-/** What is wrong with a checkpoint: its shape, the way to its epoch, its certificate, the state, the executed keys, the blocks above it. */
-export type CheckpointFault = "malformed" | "no-way" | "not-certified" | "wrong-state" | "wrong-keys" | "no-chain";
 
 export interface TransferOptions {
   readonly network: Pick<Network, "request">;
@@ -71,67 +67,44 @@ export async function fetchCheckpoint(
   if (first.kind === "refused") return dishonest("malformed", first.error.reason);
   const { height, parts, proof } = first.value;
   if (height <= above || !proof) return none("it has no newer checkpoint that is proven");
-  const { block, finalization } = proof;
-  if (block.header.epoch < keys().config.epoch) return none("its checkpoint is of an earlier epoch");
-  const way = await followTo(block.header.epoch, keys(), async (from) => {
-    const answer = await part(height, parts + from);
-    if (answer?.kind !== "ok" || answer.value.content[0] !== handoversPart) return undefined;
-    return answer.value.content.subarray(1);
-  });
-  if (way.kind === "dishonest") return dishonest("no-way", way.reason);
-  if (way.kind === "none") return none("it does not show the way to its checkpoint's epoch");
-  const { handovers } = way;
-  const verifiedProof = verifyCertificate(way.keys, finalization);
-  if (!verifiedProof) return dishonest("not-certified", "a checkpoint's finalization that does not verify");
-  if (finalization.kind !== "finalize" || finalization.block !== block.hash || block.header.rootHeight !== height)
-    return dishonest("not-certified", "a checkpoint's proof that is of another block");
+  if (proof.block.header.epoch < keys().config.epoch) return none("its checkpoint is of an earlier epoch");
 
-  const state: Uint8Array[] = [];
-  let ledger: SettlementLedger | undefined;
-  let staged: StagedKeys | undefined;
-  try {
+  async function* received(): AsyncGenerator<CheckpointPart> {
     for (let i = 0; i < parts; i++) {
       const fetched = i === 0 ? first : await part(height, i);
-      if (!fetched) return none("it stopped answering");
-      if (fetched.kind === "refused") return dishonest("malformed", fetched.error.reason);
-      if (fetched.value.height !== height) return none("it has dropped the checkpoint");
-      const [tag, content] = [fetched.value.content[0], fetched.value.content.subarray(1)];
-      if (tag === statePart && !staged) state.push(content.slice());
-      else if (tag === keysPart) {
-        // The state comes first: it says from which block on there are keys.
-        ledger ??= ledgerFromCheckpoint(chain, store.keys, state);
-        if (!ledger || ledger.executed.height !== height || ledger.executed.root !== block.header.root)
-          return dishonest("wrong-state", "a checkpoint whose state is not the certified one");
-        staged ??= await store.stageKeys({ above: ledger.forgotten, height });
-        if ((await staged.add(content)) !== "ok") return dishonest("malformed", "executed keys that are none");
-      } else return dishonest("malformed", "a checkpoint's part that is none");
+      if (!fetched) return yield { kind: "missing", reason: "it stopped answering" };
+      if (fetched.kind === "refused") return yield { kind: "malformed", reason: fetched.error.reason };
+      if (fetched.value.height !== height) return yield { kind: "missing", reason: "it has dropped the checkpoint" };
+      const kind = partKinds.get(fetched.value.content[0] ?? -1);
+      if (kind === undefined) return yield { kind: "malformed", reason: "a checkpoint's part that is none" };
+      yield { kind, content: fetched.value.content.subarray(1) };
     }
-    ledger ??= ledgerFromCheckpoint(chain, store.keys, state);
-    if (!ledger || ledger.executed.height !== height || ledger.executed.root !== block.header.root)
-      return dishonest("wrong-state", "a checkpoint whose state is not the certified one");
-    const scan = () => staged?.parts() ?? noParts();
-    const keysChecked = await checkKeys({ history: ledger.history, above: ledger.forgotten, scan });
-    if (keysChecked.kind === "wrong")
-      return dishonest("wrong-keys", `a checkpoint's executed keys: ${keysChecked.reason}`);
-    for await (const keysOf of scan()) await store.keys.import(keysOf, height);
-  } finally {
-    await staged?.discard();
   }
 
-  if (ledger.epochConfig.epoch !== block.header.epoch)
-    return dishonest("wrong-state", "a checkpoint whose state is of another epoch than its proof");
-  const checkpoint: Checkpoint = { height, root: block.header.root, proof, parts: state };
-  const found = { kind: "fetched", checkpoint, ledger, keys: way.keys, handovers } as const;
+  const claim = {
+    height,
+    proof,
+    handovers: async (from: number) => {
+      const answer = await part(height, parts + from);
+      if (answer?.kind !== "ok" || answer.value.content[0] !== handoversPart) return undefined;
+      return answer.value.content.subarray(1);
+    },
+    parts: received(),
+  };
+  const believed = await checkCheckpoint({ chain, keys: keys(), store }, claim);
+  if (believed.kind !== "believed") return believed;
+  const { checkpoint, ledger, handovers, certificate } = believed;
+  const found = { kind: "fetched", checkpoint, ledger, keys: believed.keys, handovers } as const;
   // It ends an epoch that nobody here knows the set of: the state names its last block, and that is all there is to know.
   if (handovers.length > 0 && ledger.epochConfig.anchor.height === height)
-    return { ...found, blocks: [], finalization: verifiedProof };
+    return { ...found, blocks: [], finalization: certificate };
 
   const request = encodeFetchBlocks({ tip: undefined, above: toHeight(height - 1), limit: limits.replyBlocks });
   const reply = await network.request(peer, "fetch-blocks", request, limits.requestTimeoutMs);
   const chainFrom = reply.kind === "ok" ? decodeBlocks(reply.bytes) : undefined;
   if (chainFrom?.kind !== "ok") return none("it does not give the checkpoint's block");
   const { blocks } = chainFrom.value;
-  const certified = chainFrom.value.finalization && verifyCertificate(way.keys, chainFrom.value.finalization);
+  const certified = chainFrom.value.finalization && verifyCertificate(believed.keys, chainFrom.value.finalization);
   if (blocks[0]?.header.height !== height || !certified || certified.block !== blocks.at(-1)?.hash)
     return none("it does not give the checkpoint's block");
   const linked = blocks.every((next, i) => i === 0 || next.header.parent === blocks[i - 1]?.hash);
@@ -139,4 +112,8 @@ export async function fetchCheckpoint(
   return { ...found, blocks, finalization: certified };
 }
 
-async function* noParts(): AsyncGenerator<Uint8Array> {}
+/** By the first byte of a part. */
+const partKinds: ReadonlyMap<number, "state" | "keys"> = new Map([
+  [statePart, "state"],
+  [keysPart, "keys"],
+]);

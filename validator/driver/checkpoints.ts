@@ -31,7 +31,9 @@ const headersKept = 256;
 export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
   const { store, guard, ledger, observe } = options;
   const proofs = new Map<Height, { readonly block: Block; readonly finalization: Certificate }>();
-  let unproven: Checkpoint | undefined;
+  // The first one of a restored chain comes without a proof: the first headers name its root.
+  const kept = store.recovered.checkpoint;
+  let unproven: Checkpoint | undefined = kept?.proof ? undefined : kept;
   let saving: Promise<void> = Promise.resolve();
 
   async function save(checkpoint: Checkpoint): Promise<void> {

@@ -6,12 +6,12 @@
 import { toHex } from "../codec/bytes.ts";
 import { startEpoch } from "../consensus/step.ts";
 import type { Block, Effect, EpochConfig, Input, Parameters, SeatIndex } from "../consensus/types.ts";
-import { height as toHeight } from "../consensus/types.ts";
 import { type MemberKeys, memberKeys } from "../crypto/bls.ts";
 import type { SettlementLedger } from "../ledger/execute.ts";
 import type { ExecutedBlock } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
 import { createAccusing } from "./accusing.ts";
+import { createBackups } from "./backup.ts";
 import { createBatches } from "./batches.ts";
 import { createCatchUp } from "./catch-up.ts";
 import { createChainReports, createGoverned } from "./chain-report.ts";
@@ -26,7 +26,7 @@ import { createExecutor } from "./executor.ts";
 import { createFetching } from "./fetching.ts";
 import { closesEpochOf, createGovernance } from "./governance.ts";
 import { createInbound } from "./inbound.ts";
-import { type Chain, ledgerFromCheckpoint, ledgerFromGenesis } from "./ledger-port.ts";
+import { baseHeight, type Chain, ledgerFromCheckpoint, ledgerFromGenesis } from "./ledger-port.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { type Membership, membershipOf } from "./membership.ts";
 import { createMessageIndex } from "./message-index.ts";
@@ -42,7 +42,7 @@ import { createRestoring } from "./restoring.ts";
 import { createRouting } from "./routing.ts";
 import type { Observer, ValidatorServices } from "./services.ts";
 import { createServing } from "./serving.ts";
-import { createSettlement, keepOutcome } from "./settlement.ts";
+import { createSettlement, keepOutcome, settledAtStart } from "./settlement.ts";
 import { createStatus } from "./status.ts";
 import { createSubmissions } from "./submissions.ts";
 import { createTimers } from "./timers.ts";
@@ -169,7 +169,6 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     return result;
   });
 
-  const settledAtStart = store.recovered.settled;
   const settlement = createSettlement({
     ...shared,
     store,
@@ -177,10 +176,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     flush: () => guard.persist([]),
     rememberedBlocks: limits.rememberedBlocks,
     rememberedMessages: limits.rememberedMessages,
-    settled: {
-      height: settledAtStart?.height ?? toHeight(0),
-      finalization: settledAtStart?.finalization,
-    },
+    settled: settledAtStart(store, options.chain),
     executedHeight: ledger.executed.height,
     settledPayments: () => ledger.state.settledPayments,
   });
@@ -256,6 +252,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     chain,
     index,
     settlement,
+    baseHeight: baseHeight(options.chain),
     state: () => core?.state ?? initial,
   });
   const payload = createPayload({
@@ -270,6 +267,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
       const found = await queries.executedMessage(institution, messageKey, hash);
       return found && { hash: toHex(found.outcome.messageHash), settled: found.outcome.settled };
     },
+    executedBefore: queries.executedBefore,
     notReady: () => status.cannotAccept(),
   });
 
@@ -362,8 +360,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   async function executed(block: Block, result: ExecutedBlock): Promise<void> {
     executedTime = block.header.time;
     const before = core?.state.executed.at(-1)?.coverage.degraded ?? [];
-    settlement.executed(block, result);
     const { height, root, coverage } = result;
+    settlement.executed(block, result);
     feed({ kind: "executed", height, root, coverage });
     for (const region of new Set([...before, ...coverage.degraded])) {
       const degraded = coverage.degraded.includes(region);
@@ -434,6 +432,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     status: status.current,
     watchStatus: status.watch,
     submitGovernance: (transaction) => Promise.resolve(govern(transaction)),
+    backup: createBackups({ ...shared, chain: options.chain, store, proofs, status, guard }),
     chainReport: createChainReports({ ...shared, store, proofs, governed, ledger: () => ledger }),
   };
 

@@ -12,8 +12,12 @@ export interface Chain {
   readonly chainId: Digest;
 }
 
+/** The height below the chain's first block: that of the checkpoint it was restored from, if it was. */
+export const baseHeight = ({ genesis }: Chain): number => genesis.restored?.statement.height ?? 0;
+
 const crypto = { verifyEd25519, verifyBls, provesPossession: verifyPossession };
 
+/** Of a restored chain it stands below the first block, and executes none: whoever has it fetches a peer's checkpoint. */
 export function ledgerFromGenesis(chain: Chain, keys: ExecutedKeys): SettlementLedger {
   return createLedger({ ...chain, keys, crypto });
 }

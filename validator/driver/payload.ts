@@ -35,6 +35,8 @@ export interface PayloadOptions {
     messageKey: Uint8Array,
     hash: Uint8Array,
   ) => Promise<{ readonly hash: string; readonly settled: number } | undefined>;
+  /** Used up before the chain's first block. */
+  readonly executedBefore: (institution: number, messageKey: Uint8Array) => boolean;
   /** Do members with F + 1 power hold the batch, as far as is known here? */
   readonly isAvailable: (digest: Digest) => boolean;
   /** Why nothing can be accepted now; "" when it can. */
@@ -100,6 +102,7 @@ export function createPayload(options: PayloadOptions): Payload {
     }
     const done = await options.executed(institution, messageKey, hash);
     if (done?.hash === name) return { kind: "accepted", messageHash: hash };
+    if (!done && options.executedBefore(institution, messageKey)) return duplicate;
     // Only executed payments use a message id up.
     return done && done.settled > 0 ? duplicate : undefined;
   }

@@ -26,6 +26,8 @@ export interface Proofs {
   newest(): { readonly header: Header; readonly finalization: Certificate } | undefined;
   /** Handovers from the set of an epoch towards that of the newest header's, that one included; the first of them when they are many, none when they are not all kept here. */
   way(from: number): readonly Uint8Array[];
+  /** Handovers from genesis to the set of an epoch, that one included; undefined when they are not all kept here. */
+  wayTo(epoch: number): readonly Uint8Array[] | undefined;
   /** What a final block's receipts are made of; undefined when it is not executed, or its batches are no longer kept here. */
   executedBlock(block: Block): Promise<ReceiptsOfBlock | undefined>;
 }
@@ -149,6 +151,13 @@ export function createProofs(options: ProofsOptions): Proofs {
         taken.push(each);
       }
       return taken;
+    },
+    wayTo(epoch) {
+      if (epoch === 0) return [];
+      const bytes = store.handovers.get(epoch) ?? (saving?.epoch === epoch ? saving.bytes : undefined);
+      const last = bytes && decodeHandover(bytes);
+      const way = last && handovers(0, last, Number.POSITIVE_INFINITY);
+      return way && [...way.map(encodeHandover), bytes];
     },
     finalized(block, finalization) {
       keepHandover(block, finalization);

@@ -23,6 +23,8 @@ export interface QueriesOptions {
   readonly settlement: Settlement;
   readonly chain: ChainView;
   readonly state: () => State;
+  /** Blocks up to it are of the chain that this one was restored from; 0: of none. */
+  readonly baseHeight: number;
 }
 
 interface ExecutedMessage {
@@ -36,6 +38,8 @@ export interface Queries extends Pick<ValidatorServices, "message" | "payment" |
    * rejected is known by its hash for as long as the executed keys are, and from then on by its key too.
    */
   executedMessage(institution: number, messageKey: Uint8Array, hash?: Uint8Array): Promise<ExecutedMessage | undefined>;
+  /** The message's id was used up on the chain that this one was restored from: no block of it is here. */
+  executedBefore(institution: number, messageKey: Uint8Array): boolean;
 }
 
 /** Outcomes read from the log before everything else gets a turn. */
@@ -147,6 +151,10 @@ export function createQueries(options: QueriesOptions): Queries {
 
   return {
     executedMessage,
+    executedBefore(institution, messageKey) {
+      const location = store.keys.find(creditTransfer | messageKeyKind, institution, messageKey, 0);
+      return location !== undefined && location.height <= options.baseHeight;
+    },
     message,
     async payment(institution, uetr) {
       return (await executedPayment(institution, uetr)) ?? (await otherPayment(institution, uetr));

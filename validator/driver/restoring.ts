@@ -120,6 +120,10 @@ export function createRestoring(options: RestoringOptions): (seat: SeatIndex) =>
     return false;
   }
 
+  /** The first epoch of a restored chain, whose anchor only its state has. */
+  const beginsLater = (fetched: FetchedCheckpoint) =>
+    fetched.ledger.epochConfig.anchor.height !== keys().config.anchor.height;
+
   return async (seat) => {
     const from = ledger().executed.height;
     let fetched: CheckpointFetch;
@@ -135,7 +139,8 @@ export function createRestoring(options: RestoringOptions): (seat: SeatIndex) =>
     const { checkpoint, blocks, finalization } = fetched;
     const [first, ...rest] = blocks;
     const stale = ledger().executed.height >= checkpoint.height;
-    if (!stale && fetched.keys.config.epoch !== keys().config.epoch) return cross(fetched, from);
+    const elsewhere = fetched.keys.config.epoch !== keys().config.epoch || beginsLater(fetched);
+    if (!stale && elsewhere) return cross(fetched, from);
     if (!first || stale || first.header.epoch !== keys().config.epoch) return false;
     await executor.abandon();
     await outbox.idle();

@@ -3,7 +3,16 @@
  * The driver implements `ValidatorServices` and calls `Observer`; it knows nothing of HTTP, protobuf services,
  * prom-client or pino. Identity and genesis are `main.ts`'s: a driver exists only once its chain does.
  */
-import type { Certificate, Digest, Header, Height, NullifyReason, Observation, VoteKind } from "../consensus/types.ts";
+import type {
+  Block,
+  Certificate,
+  Digest,
+  Header,
+  Height,
+  NullifyReason,
+  Observation,
+  VoteKind,
+} from "../consensus/types.ts";
 import type { CertifiedComponents } from "../ledger/proof-report.ts";
 import type { MessageOutcome } from "../ledger/types.ts";
 import type { PeerName } from "./ports.ts";
@@ -172,6 +181,38 @@ export interface ChainReport {
   readonly outcomes: readonly GovernanceOutcome[];
 }
 
+/** A checkpoint on its way out of the volume: the head, final blocks above it each with its batches, its state, its executed keys. */
+export type BackupPart =
+  | {
+      readonly kind: "head";
+      readonly height: Height;
+      readonly root: Digest;
+      /** Canonical JSON: its hash is the chain's id. */
+      readonly genesis: Uint8Array;
+      /** Names the height with its root. */
+      readonly proof: { readonly block: Block; readonly finalization: Certificate };
+      /** From genesis to the set of the proof's epoch. */
+      readonly handovers: readonly Uint8Array[];
+      /** Finalizes the last of the blocks, which names the root at `replayTo`. */
+      readonly finalization: Certificate;
+      /** Blocks up to this height come with their batches. */
+      readonly replayTo: Height;
+    }
+  | { readonly kind: "block"; readonly block: Block }
+  | { readonly kind: "batch" | "state" | "keys"; readonly content: Uint8Array };
+
+export type BackupResult =
+  | { readonly kind: "parts"; readonly parts: AsyncIterable<BackupPart> }
+  /** Not kept here, or not yet to be proven: a sentence. */
+  | { readonly kind: "none"; readonly reason: string };
+
+export interface BackupOptions {
+  /** Of the checkpoint; undefined: the newest that is proven. */
+  readonly height: Height | undefined;
+  /** Least blocks above it that are to be executed again. */
+  readonly replay: number;
+}
+
 /** A running validator, as its services see it. */
 export interface ValidatorServices {
   /**
@@ -200,6 +241,8 @@ export interface ValidatorServices {
   submitGovernance(transaction: Uint8Array): Promise<GovernanceResult>;
   /** For a reader who trusts the set of epoch `from`. `transactions`: hashes of those whose outcome is wanted. */
   chainReport(from: number, transactions: readonly Uint8Array[]): Promise<ChainReport>;
+  /** For who keeps checkpoints elsewhere. While `parts` is read, what it needs stays on the volume; the reader ends it. */
+  backup(options: BackupOptions, signal: AbortSignal): Promise<BackupResult>;
 }
 
 /** Where a validator's CPU time goes. */

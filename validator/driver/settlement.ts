@@ -8,6 +8,7 @@ import { height as toHeight } from "../consensus/types.ts";
 import { type BlockOutcome, decodeOutcome, encodeOutcome } from "../ledger/outcome.ts";
 import type { ExecutedBlock, MessageOutcome } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
+import { baseHeight, type Chain } from "./ledger-port.ts";
 import type { Clock } from "./ports.ts";
 import type { Observer, SettledBlock } from "./services.ts";
 import { type Pending, pendingKey, type Submissions } from "./submissions.ts";
@@ -215,6 +216,11 @@ export function createSettlement(options: SettlementOptions): Settlement {
       wake();
     },
   };
+}
+
+/** What the log says is settled; blocks of the chain that this one was restored from all are. */
+export function settledAtStart({ recovered: { settled } }: Pick<Store, "recovered">, chain: Chain) {
+  return { height: settled?.height ?? toHeight(baseHeight(chain)), finalization: settled?.finalization };
 }
 
 /** Writes what became of the block's messages to the log; durable with the next commit. */

@@ -76,6 +76,36 @@ export const accountSchema = z.strictObject({
   perDayLimit: amount.optional(),
 });
 
+/** What the governance set of a chain signs so that another one may go on from a checkpoint of it. */
+export const recoverySchema = z.strictObject({
+  statement: z.strictObject({
+    action: z.literal("restore-chain"),
+    /** Of the chain that is restored. */
+    chainId: hex(32),
+    height: z.int().min(1),
+    /** Certified at that height. */
+    stateRoot: hex(32),
+    /** The last height known to have settled: payments above `height` up to it are to be submitted again. */
+    settledHeight: z.int().min(1),
+    /** Name of the chain that goes on. */
+    chainName: name,
+  }),
+  /** ed25519, by position in the governance set of the restored state (`recovery.ts`). */
+  signatures: z
+    .array(
+      z.strictObject({
+        key: z
+          .int()
+          .min(0)
+          .max(maxGovernanceKeys - 1),
+        signature: hex(64),
+      }),
+    )
+    .min(1)
+    .max(maxGovernanceKeys),
+});
+export type Recovery = z.output<typeof recoverySchema>;
+
 export const genesisSchema = z
   .strictObject({
     chainName: name,
@@ -98,6 +128,8 @@ export const genesisSchema = z
       .min(60_000)
       .max(7 * 86_400_000)
       .default(86_400_000),
+    /** Institutions, accounts, zones, governance and the window are those of the state it is restored from. */
+    restored: recoverySchema.optional(),
   })
   .superRefine((genesis, context) => {
     const issue = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
@@ -155,6 +187,11 @@ export const genesisSchema = z
     }
     if (genesis.governance.threshold > genesis.governance.keys.length)
       issue(["governance", "threshold"], "is above the number of keys");
+    const { restored } = genesis;
+    if (restored && restored.statement.chainName !== genesis.chainName)
+      issue(["restored", "statement", "chainName"], `allows another chain than ${genesis.chainName}`);
+    if (restored && genesis.institutions.length + genesis.accounts.length > 0)
+      issue(["restored"], "brings institutions and accounts of its own: the document has none");
   });
 
 /** Genesis as a document is written. */

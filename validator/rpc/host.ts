@@ -1,4 +1,5 @@
 /** What the services need of the process around them; `main.ts` implements it. */
+import type { StatePart } from "../driver/restored-state.ts";
 import type { ValidatorServices } from "../driver/services.ts";
 
 /** The public half of the seat's identity. */
@@ -10,6 +11,13 @@ export interface PublicIdentity {
   /** BLS signature, 96 bytes (`docs/formats.md`, kind `possession`). */
   readonly proofOfPossession: Uint8Array;
 }
+
+export type StateResult =
+  | { readonly kind: "more" }
+  /** The chain starts. `root`: on the chain that was restored, hexadecimal. */
+  | { readonly kind: "restored"; readonly height: number; readonly root: string }
+  /** Wrong, or none is waited for: a sentence. */
+  | { readonly kind: "refused"; readonly reason: string };
 
 export type GenesisResult =
   | { readonly kind: "taken"; readonly chainId: Uint8Array }
@@ -31,12 +39,19 @@ export interface Host {
   readonly started: Promise<void>;
   /** Keeps the document in the volume and starts the chain; the same bytes again are taken again. */
   readonly provideGenesis: (document: Uint8Array) => Promise<GenesisResult>;
+  /** Takes the state that a restored chain begins with, part by part. */
+  readonly provideState: (part: StatePart) => Promise<StateResult>;
+  /** What a process waits for that has no chain yet. */
+  readonly waitsFor: () => "genesis" | "state";
 }
+
+/** As a process says that has its genesis and begins with a restored state. */
+export const waitsForState = "waits for the state that its chain is restored from";
 
 /** What a process says of itself that runs no chain. */
 export function withoutChain(host: Host): { readonly role: "waiting" | "retired"; readonly notReady: string } {
   const reason = host.retired();
   return reason === ""
-    ? { role: "waiting", notReady: "waits for its genesis document" }
+    ? { role: "waiting", notReady: host.waitsFor() === "state" ? waitsForState : "waits for its genesis document" }
     : { role: "retired", notReady: `is retired: ${reason}` };
 }

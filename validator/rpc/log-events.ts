@@ -25,6 +25,16 @@ export const logEvents = {
     fields: ["blsKey", "peerKey"],
     help: "No chain yet: ProvideGenesis starts it. The keys are the public halves.",
   },
+  "waiting-for-state": {
+    level: "info",
+    fields: ["restores", "height"],
+    help: "The genesis names a chain that is restored: ProvideState brings what it begins with.",
+  },
+  "state-restored": {
+    level: "info",
+    fields: ["height", "root"],
+    help: "The state is on the volume: its root on the restored chain is the one that the recovery statement names.",
+  },
   "chain-started": {
     level: "info",
     fields: ["chainId", "epoch", "height"],

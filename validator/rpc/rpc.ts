@@ -1,6 +1,7 @@
 /** All the services of one validator on one port. */
 import type { ValidatorConfig } from "../config.ts";
 import { type AdminOptions, routeAdmin } from "./admin.ts";
+import { routeBackup } from "./backup.ts";
 import { createCalls } from "./calls.ts";
 import type { Host } from "./host.ts";
 import type { Log } from "./logging.ts";
@@ -25,6 +26,7 @@ export interface RpcOptions {
 const framing = 1_024;
 const largestGenesis = 8 << 20;
 const largestGovernance = 64 << 10;
+const largestStatePart = (1 << 20) + 1_024;
 const smallRequest = 4 << 10;
 
 /** Starts listening; rejects when the address cannot be bound or the TLS files are no certificate and key. */
@@ -37,6 +39,7 @@ export function startRpc(options: RpcOptions): Promise<RpcServer> {
     Submit: largestMessage + config.limits.privateBytes + framing,
     ProvideGenesis: largestGenesis,
     SubmitGovernance: largestGovernance,
+    ProvideState: largestStatePart,
   };
   return startRpcServer({
     host: config.host,
@@ -48,6 +51,7 @@ export function startRpc(options: RpcOptions): Promise<RpcServer> {
     log,
     routes: (router) => {
       routeSettlement(router, { host, calls, metrics, telemetry, watchers, operators });
+      routeBackup(router, { host, calls, readers: [...operators, ...(config.tls?.backups ?? [])] });
       routeAdmin(router, { host, calls, log, watchers, operators, settlementLatency: options.settlementLatency });
     },
   });

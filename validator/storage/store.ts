@@ -26,7 +26,7 @@ import {
   recordKind,
 } from "./record.ts";
 import { stageKeys } from "./staged-keys.ts";
-import type { Checkpoint, Entry, StorageFault, Store } from "./types.ts";
+import type { Checkpoint, Entry, HeldCheckpoint, StorageFault, Store } from "./types.ts";
 import { StorageFaultError } from "./types.ts";
 import type { Vault } from "./vault.ts";
 import { openVault } from "./vault.ts";
@@ -167,6 +167,8 @@ function createStore({
   const arrivingFinals = new Map<number, Extract<Entry, { kind: "final" }>>();
   const arrivingOutcomes = new Map<number, Extract<Entry, { kind: "outcome" }>>();
   let newestCheckpoint = newest?.height ?? 0;
+  /** Heights of the checkpoints that somebody reads, once for each reader. */
+  const held: Height[] = [];
   let saving: Promise<unknown> = Promise.resolve();
   let pruning: Promise<unknown> = Promise.resolve();
 
@@ -230,6 +232,7 @@ function createStore({
         newestCheckpoint = checkpoint.height;
       }
       for (const old of (await listCheckpoints(disk, directory)).slice(0, -checkpointsKept)) {
+        if (held.includes(old)) continue;
         await disk.remove(checkpointPath(directory, old));
         await keys.release(old);
       }
@@ -238,9 +241,34 @@ function createStore({
     }
   }
 
+  async function hold(wanted: Height | undefined): Promise<HeldCheckpoint | undefined> {
+    for (const at of (await listCheckpoints(disk, directory)).toReversed()) {
+      if (wanted !== undefined && at !== wanted) continue;
+      held.push(at);
+      const release = () => void held.splice(held.indexOf(at), 1);
+      const checkpoint = await readKept(at).catch((error: unknown) => {
+        release();
+        throw error;
+      });
+      const { proof } = checkpoint;
+      if (proof) return { checkpoint: { ...checkpoint, proof }, keys: keys.export(at), release };
+      release();
+    }
+    return undefined;
+  }
+
+  /** Throws `StorageFaultError` when it is damaged. */
+  async function readKept(at: Height): Promise<Checkpoint> {
+    const read = await readCheckpoint(disk, directory, at);
+    if (read.kind === "ok") return read.stored.checkpoint;
+    const path = checkpointPath(directory, at);
+    const message = "the checkpoint does not match its checksums";
+    throw new StorageFaultError({ kind: "corrupt", path, offset: read.offset, message });
+  }
+
   async function prune(belowHeight: Height): Promise<void> {
     // Blocks from the newest checkpoint on are needed to execute again after a restart.
-    const below = Math.min(belowHeight, newestCheckpoint);
+    const below = Math.min(belowHeight, newestCheckpoint, ...held);
     // What came to be needed while it was written again is seen by another look; the next pruning goes on.
     for (let looks = 0; log.lowest < log.newest && looks < 1_000; looks++) {
       const segment = log.lowest;
@@ -340,16 +368,13 @@ function createStore({
     },
     checkpoint: async () => {
       const at = (await listCheckpoints(disk, directory)).at(-1);
-      if (at === undefined) return undefined;
-      const read = await readCheckpoint(disk, directory, at);
-      if (read.kind === "ok") return read.stored.checkpoint;
-      const path = checkpointPath(directory, at);
-      throw new StorageFaultError({
-        kind: "corrupt",
-        path,
-        offset: read.offset,
-        message: "the checkpoint does not match its checksums",
-      });
+      return at === undefined ? undefined : readKept(at);
+    },
+    // After a save under way: it may remove the oldest.
+    holdCheckpoint: (at) => {
+      const next = saving.then(() => hold(at));
+      saving = next.catch(() => {});
+      return next;
     },
     prune: (belowHeight) => {
       const next = pruning.then(() => prune(belowHeight));

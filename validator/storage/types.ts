@@ -1,6 +1,7 @@
 /** What the driver sees of its volume. Everything is an append-only log with checksums, read back at the next start. */
 import type { Ballot, Block, Certificate, Digest, Height, Proposal } from "../consensus/types.ts";
 import type { DurableExecutedKeys } from "./executed-keys.ts";
+import type { KeyExport } from "./key-export.ts";
 import type { StagedKeys } from "./staged-keys.ts";
 
 /** One durable fact. Own ballots are kept unsigned: BLS and ed25519 signatures are deterministic. */
@@ -42,6 +43,13 @@ export interface Checkpoint {
   readonly proof: { readonly block: Block; readonly finalization: Certificate } | undefined;
   /** `Ledger.snapshot()`. */
   readonly parts: readonly Uint8Array[];
+}
+
+/** A checkpoint that stays on the volume, with its executed keys and the blocks above it, until `release`. */
+export interface HeldCheckpoint {
+  readonly checkpoint: Checkpoint & { readonly proof: NonNullable<Checkpoint["proof"]> };
+  readonly keys: KeyExport | undefined;
+  release(): void;
 }
 
 export interface StorageFault {
@@ -88,6 +96,8 @@ export interface Store {
   /** Saves the state with the executed keys as of its height; call it with the ledger at that height or a little above. Again with a proof, once it is known. */
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
   checkpoint(): Promise<Checkpoint | undefined>;
+  /** The newest proven checkpoint kept here, or the proven one of this height; undefined when there is none. What it needs stays until it is released. */
+  holdCheckpoint(height?: Height): Promise<HeldCheckpoint | undefined>;
   /** Bytes of `ledger/proof-bytes.ts` by epoch, ascending, opaque here: how trust passes to later validator sets. */
   readonly handovers: ReadonlyMap<number, Uint8Array>;
   /** Durable when it resolves; an epoch's first stays. */

@@ -26,7 +26,12 @@ const bucketDestination = z.strictObject({
     description: "Bucket.",
   }),
   prefix: anyText(512).default("").meta({ description: "Put before every object's key." }),
-  endpoint: text(/^https:\/\/[!-~]+$/, 512, "must be an https URL")
+  // Without encryption only where nothing leaves the machine.
+  endpoint: text(
+    /^(https:\/\/[!-~]+|http:\/\/(127\.0\.0\.1|localhost)(:[0-9]{1,5})?\/?)$/,
+    512,
+    "must be an https URL, or http on the loopback address",
+  )
     .optional()
     .meta({ description: "Of a store compatible with S3. Absent: that of `region`." }),
   region: anyText(63).default("").meta({ description: "The store's region." }),

@@ -16,22 +16,26 @@ export interface Terminated {
 const signals: Readonly<Record<string, number>> = constants.signals;
 
 /**
- * Times in milliseconds since 1970. A signal becomes the exit code that shells make of it. `lastWords` is asked when
- * the process failed by itself (`terminationMessagePolicy: FallbackToLogsOnError`).
+ * Times in milliseconds since 1970. A signal becomes the exit code that shells make of it. `said`: its termination
+ * message. `lastWords` is asked when there is none and the process failed by itself (`terminationMessagePolicy:
+ * FallbackToLogsOnError`).
  */
 export function terminated(
   exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null },
   startedAt: number,
   finishedAt: number,
+  said: string,
   lastWords: () => string,
 ): Terminated {
   const signal = exit.signal === null ? undefined : (signals[exit.signal] ?? 0);
   const exitCode = exit.code ?? 128 + (signal ?? 0);
+  const failure = exit.signal === null ? lastWords : () => `ended by ${exit.signal}`;
+  const message = said !== "" ? said : exitCode === 0 ? "" : failure();
   return {
     exitCode,
     ...(signal === undefined ? {} : { signal }),
     reason: exitCode === 0 ? "Completed" : "Error",
-    ...(exitCode === 0 ? {} : { message: exit.signal === null ? lastWords() : `ended by ${exit.signal}` }),
+    ...(message === "" && exitCode === 0 ? {} : { message }),
     startedAt: timestamp(startedAt),
     finishedAt: timestamp(finishedAt),
   };

@@ -144,6 +144,18 @@ function replaceFile(file: string, bytes: Buffer): void {
   renameSync(`${file}~`, file);
 }
 
+/** As in Kubernetes: a container's last words are no longer than this, bytes. */
+const longestMessage = 4_096;
+
+/** What a process left in its termination message; "" for nothing, or nothing that can be read. */
+export function lastMessage(file: string): string {
+  try {
+    return readFileSync(file).subarray(0, longestMessage).toString("utf8");
+  } catch {
+    return "";
+  }
+}
+
 function link(target: string, at: string): void {
   if (lstatSync(at, { throwIfNoEntry: false })) return;
   mkdirSync(dirname(at), { recursive: true, mode: 0o700 });

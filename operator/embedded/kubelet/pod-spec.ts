@@ -49,6 +49,8 @@ const container = z.object({
     .array(z.object({ name, mountPath, readOnly: z.boolean().default(false) }))
     .max(64)
     .default([]),
+  /** Where it leaves its last words; only below a mount are they found. */
+  terminationMessagePath: path.optional(),
   readinessProbe: probe.optional(),
   livenessProbe: probe.optional(),
 });

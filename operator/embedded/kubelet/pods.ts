@@ -18,7 +18,7 @@ import { createHolders } from "./holders.ts";
 import type { ImageStore } from "./images.ts";
 import { isSafeName } from "./labels.ts";
 import type { KubeletLayout } from "./layout.ts";
-import { type ClaimResult, clearPod, mount, preparePod, type Sources } from "./mounts.ts";
+import { type ClaimResult, clearPod, lastMessage, mount, preparePod, rewritePath, type Sources } from "./mounts.ts";
 import { deletionGraceMs, type PodPlan, readPod, referencesOf } from "./pod-spec.ts";
 import { isOver, podStatus } from "./pod-status.ts";
 import { adoptRun, type Run } from "./run.ts";
@@ -88,7 +88,8 @@ export function createPods(options: PodsOptions): Pods {
       if (run.process === process && run.state.kind === "running") {
         const now = clock.wall();
         const ranFor = now - run.state.since;
-        run.lastEnd = terminated(state.exit, run.state.since, now, () => logTail(run.log, lastWords));
+        const said = run.messageFile === undefined ? "" : lastMessage(run.messageFile);
+        run.lastEnd = terminated(state.exit, run.state.since, now, said, () => logTail(run.log, lastWords));
         run.failures = ranFor >= backoff.healthyMs ? 0 : run.failures + 1;
         run.state = { kind: "terminated", end: run.lastEnd };
         run.crashedAt = now;
@@ -230,6 +231,8 @@ export function createPods(options: PodsOptions): Pods {
     if (run.crashedAt !== undefined) run.restarts++;
     run.crashedAt = undefined;
     run.state = { kind: "running", pid: 0, since: clock.wall() };
+    const said = container.terminationMessagePath;
+    run.messageFile = said === undefined ? undefined : rewritePath(said, container, directory);
     runtime.create({
       name: run.process,
       program,

@@ -22,6 +22,8 @@ export interface Run {
   /** When its process ended by itself, ms since 1970; undefined once it was started again. */
   crashedAt: number | undefined;
   lastEnd: Terminated | undefined;
+  /** Where its process leaves its last words. */
+  messageFile: string | undefined;
   restarts: number;
   /** Short lives in a row. */
   failures: number;
@@ -67,6 +69,7 @@ export function adoptRun(pod: StoredObject, log: string): Run {
     // Long ago: it has waited enough.
     crashedAt: lastEnd ? 0 : undefined,
     lastEnd,
+    messageFile: undefined,
     restarts: numberAt(container, "restartCount") ?? 0,
     failures: 0,
     imageId: "",

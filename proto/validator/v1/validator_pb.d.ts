@@ -620,6 +620,222 @@ export declare type Account = Message<"validator.v1.Account"> & {
 export declare const AccountSchema: GenMessage<Account>;
 
 /**
+ * @generated from message validator.v1.ProvideStateRequest
+ */
+export declare type ProvideStateRequest = Message<"validator.v1.ProvideStateRequest"> & {
+  /**
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * @generated from oneof validator.v1.ProvideStateRequest.part
+   */
+  part: {
+    /**
+     * Each at most 1 MiB.
+     *
+     * @generated from field: bytes state = 2;
+     */
+    value: Uint8Array;
+    case: "state";
+  } | {
+    /**
+     * @generated from field: bytes keys = 3;
+     */
+    value: Uint8Array;
+    case: "keys";
+  } | {
+    /**
+     * @generated from field: bool end = 4;
+     */
+    value: boolean;
+    case: "end";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message validator.v1.ProvideStateRequest.
+ * Use `create(ProvideStateRequestSchema)` to create a new message.
+ */
+export declare const ProvideStateRequestSchema: GenMessage<ProvideStateRequest>;
+
+/**
+ * @generated from message validator.v1.ProvideStateResponse
+ */
+export declare type ProvideStateResponse = Message<"validator.v1.ProvideStateResponse"> & {
+  /**
+   * Of the state on the chain it was restored from, when this was the last part; empty before.
+   *
+   * @generated from field: bytes state_root = 1;
+   */
+  stateRoot: Uint8Array;
+
+  /**
+   * @generated from field: uint64 height = 2;
+   */
+  height: bigint;
+};
+
+/**
+ * Describes the message validator.v1.ProvideStateResponse.
+ * Use `create(ProvideStateResponseSchema)` to create a new message.
+ */
+export declare const ProvideStateResponseSchema: GenMessage<ProvideStateResponse>;
+
+/**
+ * @generated from message validator.v1.ReadCheckpointRequest
+ */
+export declare type ReadCheckpointRequest = Message<"validator.v1.ReadCheckpointRequest"> & {
+  /**
+   * Of the checkpoint; 0: the newest that is proven.
+   *
+   * @generated from field: uint64 height = 1;
+   */
+  height: bigint;
+
+  /**
+   * Least blocks above it that come along; at most 1024.
+   *
+   * @generated from field: uint32 replay = 2;
+   */
+  replay: number;
+};
+
+/**
+ * Describes the message validator.v1.ReadCheckpointRequest.
+ * Use `create(ReadCheckpointRequestSchema)` to create a new message.
+ */
+export declare const ReadCheckpointRequestSchema: GenMessage<ReadCheckpointRequest>;
+
+/**
+ * @generated from message validator.v1.CheckpointPart
+ */
+export declare type CheckpointPart = Message<"validator.v1.CheckpointPart"> & {
+  /**
+   * @generated from oneof validator.v1.CheckpointPart.part
+   */
+  part: {
+    /**
+     * @generated from field: validator.v1.CheckpointHead head = 1;
+     */
+    value: CheckpointHead;
+    case: "head";
+  } | {
+    /**
+     * @generated from field: validator.v1.CheckpointBlock block = 2;
+     */
+    value: CheckpointBlock;
+    case: "block";
+  } | {
+    /**
+     * Canonical bytes of a batch of the block before it.
+     *
+     * @generated from field: bytes batch = 3;
+     */
+    value: Uint8Array;
+    case: "batch";
+  } | {
+    /**
+     * Ledger state, then executed keys (docs/formats.md), each at most 1 MiB.
+     *
+     * @generated from field: bytes state = 4;
+     */
+    value: Uint8Array;
+    case: "state";
+  } | {
+    /**
+     * @generated from field: bytes keys = 5;
+     */
+    value: Uint8Array;
+    case: "keys";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message validator.v1.CheckpointPart.
+ * Use `create(CheckpointPartSchema)` to create a new message.
+ */
+export declare const CheckpointPartSchema: GenMessage<CheckpointPart>;
+
+/**
+ * @generated from message validator.v1.CheckpointHead
+ */
+export declare type CheckpointHead = Message<"validator.v1.CheckpointHead"> & {
+  /**
+   * @generated from field: uint64 height = 1;
+   */
+  height: bigint;
+
+  /**
+   * Canonical JSON: its sha256 is the chain's id.
+   *
+   * @generated from field: bytes genesis = 2;
+   */
+  genesis: Uint8Array;
+
+  /**
+   * The block whose header names the height with its root, and what finalizes that very block.
+   *
+   * @generated from field: validator.v1.CheckpointBlock proof = 3;
+   */
+  proof?: CheckpointBlock | undefined;
+
+  /**
+   * @generated from field: bytes finalization = 4;
+   */
+  finalization: Uint8Array;
+
+  /**
+   * From genesis to the set of the proof's epoch.
+   *
+   * @generated from field: repeated bytes handovers = 5;
+   */
+  handovers: Uint8Array[];
+
+  /**
+   * Finalizes the last of the blocks, whose header names the root at `replay_to`.
+   *
+   * @generated from field: bytes last_finalization = 6;
+   */
+  lastFinalization: Uint8Array;
+
+  /**
+   * Blocks up to this height come with their batches.
+   *
+   * @generated from field: uint64 replay_to = 7;
+   */
+  replayTo: bigint;
+};
+
+/**
+ * Describes the message validator.v1.CheckpointHead.
+ * Use `create(CheckpointHeadSchema)` to create a new message.
+ */
+export declare const CheckpointHeadSchema: GenMessage<CheckpointHead>;
+
+/**
+ * @generated from message validator.v1.CheckpointBlock
+ */
+export declare type CheckpointBlock = Message<"validator.v1.CheckpointBlock"> & {
+  /**
+   * @generated from field: bytes header = 1;
+   */
+  header: Uint8Array;
+
+  /**
+   * @generated from field: bytes body = 2;
+   */
+  body: Uint8Array;
+};
+
+/**
+ * Describes the message validator.v1.CheckpointBlock.
+ * Use `create(CheckpointBlockSchema)` to create a new message.
+ */
+export declare const CheckpointBlockSchema: GenMessage<CheckpointBlock>;
+
+/**
  * @generated from message validator.v1.GetChainReportRequest
  */
 export declare type GetChainReportRequest = Message<"validator.v1.GetChainReportRequest"> & {
@@ -1218,6 +1434,28 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof GetChainReportRequestSchema;
     output: typeof GetChainReportResponseSchema;
+  },
+  /**
+   * A checkpoint of this validator, for who keeps it elsewhere: proof, final blocks above it with their batches, state,
+   * executed keys, in this order. One reader at a time: while it reads, what it needs stays on the volume.
+   *
+   * @generated from rpc validator.v1.AdminService.ReadCheckpoint
+   */
+  readCheckpoint: {
+    methodKind: "server_streaming";
+    input: typeof ReadCheckpointRequestSchema;
+    output: typeof CheckpointPartSchema;
+  },
+  /**
+   * To a member of a restored chain that waits for the state it begins with: state, then keys, then an empty `end`. Part
+   * 0 begins anew. FAILED_PRECONDITION when it does not wait, or the state is not the one its genesis names.
+   *
+   * @generated from rpc validator.v1.AdminService.ProvideState
+   */
+  provideState: {
+    methodKind: "unary";
+    input: typeof ProvideStateRequestSchema;
+    output: typeof ProvideStateResponseSchema;
   },
 }>;
 

@@ -202,6 +202,7 @@ export function scriptedServices(): Script {
         components: undefined,
         outcomes: [],
       }),
+      backup: async () => ({ kind: "none", reason: "this validator has no proven checkpoint yet" }),
     },
   };
   return script;
@@ -224,6 +225,8 @@ export function scriptedHost(services: ValidatorServices | undefined): Host {
     retired: () => "",
     services: () => running,
     started: started.promise,
+    waitsFor: () => "genesis",
+    provideState: async () => ({ kind: "refused", reason: "this validator does not wait for a state" }),
     provideGenesis: async (document) => {
       if (new TextDecoder().decode(document) !== "{}")
         return { kind: "refused", reason: "another genesis is in the volume" };

@@ -80,11 +80,18 @@ export function afterReport(
     const height = Math.max(words.height, shown.height);
     return {
       askedAt,
-      shown: { epoch: shown.epoch, height, followings, diverged: words.role === "quarantined" },
+      shown: { epoch: shown.epoch, height, followings, diverged: showsMismatch(examined) },
       doubtedSince: undefined,
       refusals: refusals >> 1,
     };
   }
   const refused = examined?.kind === "refused" ? 1 : 0;
   return { askedAt, shown: undefined, doubtedSince: doubtedSince ?? askedAt, refusals: refusals + refused };
+}
+
+/** Its first report may come before the header that shows what it says. */
+function showsMismatch(examined: Examined | undefined): boolean {
+  return (
+    examined?.kind === "proven" && examined.shadow.kind === "verified" && examined.shadow.value.mismatch !== undefined
+  );
 }

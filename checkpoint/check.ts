@@ -38,7 +38,9 @@ export interface Opened {
 
 /** Reads a manifest and compares it with what is known. Its chunks are not looked at. */
 export async function openManifest(store: ObjectStore, key: string, expected: Expected): Promise<Opened | Failure> {
-  const bytes = await store.get(key, largestManifest);
+  const newest = await store.get(key, largestManifest);
+  const bytes =
+    expected.digest === undefined ? newest : await ofDigest(store, key, expected.digest, newest, largestManifest);
   if (!bytes) return failed("NotFound", `${store.name} has no ${key}`);
   const digest = sha256Hex(bytes);
   if (expected.digest !== undefined && expected.digest !== digest)
@@ -56,11 +58,25 @@ export async function openManifest(store: ObjectStore, key: string, expected: Ex
 export type ChunkRead = { readonly kind: "chunk"; readonly bytes: Uint8Array } | Failure;
 
 export async function readChunk(store: ObjectStore, { digest, size }: Chunk): Promise<ChunkRead> {
-  const bytes = await store.get(chunkKey(digest), size + 1);
+  const key = chunkKey(digest);
+  const bytes = await ofDigest(store, key, digest, await store.get(key, size + 1), size + 1);
   if (!bytes) return failed("Truncated", `chunk ${digest} is gone`);
   if (bytes.length < size) return failed("Truncated", `chunk ${digest} has ${bytes.length} of its ${size} bytes`);
   if (sha256Hex(bytes) !== digest) return failed("Corrupted", `chunk ${digest} is not what its digest says`);
   return { kind: "chunk", bytes };
+}
+
+/** The newest version if it has the digest, else an earlier one that has, else the newest. */
+async function ofDigest(
+  store: ObjectStore,
+  key: string,
+  digest: string,
+  newest: Uint8Array | undefined,
+  most: number,
+): Promise<Uint8Array | undefined> {
+  if (newest && sha256Hex(newest) === digest) return newest;
+  for await (const earlier of store.versions(key, most)) if (sha256Hex(earlier) === digest) return earlier;
+  return newest;
 }
 
 export interface Believed extends Omit<Extract<CheckpointCheck, { kind: "believed" }>, "kind"> {

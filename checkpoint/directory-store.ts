@@ -56,6 +56,7 @@ export function openDirectoryStore(root: string): ObjectStore {
           }
         })(),
       ),
+    async *versions() {},
     size: async (key) => (await guarded(orNothing(stat(at(key)))))?.size,
     keep: () => Promise.resolve(),
     list: (prefix) => guardedAll(walk(prefix.replace(/\/$/, ""))),

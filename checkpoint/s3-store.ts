@@ -31,6 +31,8 @@ export interface S3Options {
 const dayMs = 86_400_000;
 /** A retention that ends this much sooner than a new one is left as it is: an extension is one more request a chunk. */
 const slackMs = 3_600_000;
+/** Versions of one key that are looked through for the right one. */
+const mostVersions = 16;
 
 export function openS3Store(options: S3Options): ObjectStore & { readonly close: () => void } {
   const { bucket: Bucket, prefix, endpoint, objectLock, now } = options;
@@ -76,15 +78,34 @@ export function openS3Store(options: S3Options): ObjectStore & { readonly close:
     } while (token !== undefined);
   }
 
-  /** Versions go one by one: a delete without a version only hides an object, and the lock would let it. */
-  async function remove(key: string): Promise<Removal> {
+  /** Of this key alone, newest first. */
+  async function versionsOf(key: string) {
     const found = await call("list versions", () =>
       client.send(new ListObjectVersionsCommand({ Bucket, Prefix: Key(key) })),
     );
-    const versions = [...(found.Versions ?? []), ...(found.DeleteMarkers ?? [])].filter(
-      (each) => each.Key === Key(key),
-    );
-    for (const { VersionId } of versions) {
+    const own = <T extends { readonly Key?: string | undefined }>(all: readonly T[] = []) =>
+      all.filter((each) => each.Key === Key(key));
+    return { Versions: own(found.Versions), DeleteMarkers: own(found.DeleteMarkers) };
+  }
+
+  const read = (key: string, VersionId: string | undefined, most: number): Promise<Uint8Array | undefined> =>
+    call("get", async () => {
+      const found = await orNothing(client.send(new GetObjectCommand({ Bucket, Key: Key(key), VersionId })));
+      if (!found?.Body) return undefined;
+      const chunks: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of found.Body as AsyncIterable<Uint8Array>) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size >= most) break;
+      }
+      return Uint8Array.from(Buffer.concat(chunks).subarray(0, most));
+    });
+
+  /** Versions go one by one: a delete without a version only hides an object, and the lock would let it. */
+  async function remove(key: string): Promise<Removal> {
+    const { Versions = [], DeleteMarkers = [] } = await versionsOf(key);
+    for (const { VersionId } of [...Versions, ...DeleteMarkers]) {
       const until = await lockedUntil(key, VersionId);
       if (until !== undefined && until > now()) return { kind: "held", until };
       try {
@@ -127,19 +148,14 @@ export function openS3Store(options: S3Options): ObjectStore & { readonly close:
         ),
       );
     },
-    get: (key, most) =>
-      call("get", async () => {
-        const found = await orNothing(client.send(new GetObjectCommand({ Bucket, Key: Key(key) })));
-        if (!found?.Body) return undefined;
-        const chunks: Uint8Array[] = [];
-        let size = 0;
-        for await (const chunk of found.Body as AsyncIterable<Uint8Array>) {
-          chunks.push(chunk);
-          size += chunk.length;
-          if (size >= most) break;
-        }
-        return Uint8Array.from(Buffer.concat(chunks).subarray(0, most));
-      }),
+    get: (key, most) => read(key, undefined, most),
+    async *versions(key, most) {
+      const { Versions = [] } = await versionsOf(key);
+      for (const { VersionId } of Versions.slice(0, mostVersions)) {
+        const bytes = await read(key, VersionId, most);
+        if (bytes) yield bytes;
+      }
+    },
     size: (key) =>
       call("head", async () => {
         const found = await orNothing(client.send(new HeadObjectCommand({ Bucket, Key: Key(key) })));

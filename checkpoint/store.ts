@@ -21,6 +21,8 @@ export interface ObjectStore {
   put(key: string, bytes: Uint8Array): Promise<void>;
   /** Undefined: there is none. Never more than `most` bytes: a longer object is given up to there. */
   get(key: string, most: number): Promise<Uint8Array | undefined>;
+  /** What the key held before, newest first, where the store keeps versions: an object that somebody wrote over or hid is still there. */
+  versions(key: string, most: number): AsyncIterable<Uint8Array>;
   /** Size of the object, bytes; undefined: there is none. */
   size(key: string): Promise<number | undefined>;
   /** Keeps an object that is there already for as long as one written now. */

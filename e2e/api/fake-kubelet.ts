@@ -14,8 +14,16 @@ export interface PodRunner {
   /** `address`: of the loopback range and the pod's own. `disk`: uid of the volume it mounts, "" without one. */
   readonly start: (pod: StoredObject, address: string, disk: string) => Promise<void>;
   readonly stop: (pod: StoredObject) => Promise<void>;
+  /** How the pod's process ended, if it is one that ends; undefined while it runs. */
+  readonly ended: (pod: StoredObject) => RunEnd | undefined;
   /** What the readiness probe says. */
   readonly ready: (pod: StoredObject, address: string) => Promise<boolean>;
+}
+
+export interface RunEnd {
+  readonly exitCode: number;
+  /** Termination message. */
+  readonly message: string;
 }
 
 export interface FakeKubelet {
@@ -169,6 +177,11 @@ export async function startFakeKubelet(options: FakeKubeletOptions): Promise<Fak
       const disk = claim ? watched.objects.get(persistentVolumeClaims, `${namespace}/${claim.name}`) : undefined;
       await runner.start(pod, address, disk?.metadata.uid ?? "");
     }
+    const end = runner.ended(pod);
+    if (end) {
+      if (/Succeeded|Failed/.test(textAt(pod["status"], "phase"))) return done;
+      return outcome("PATCH", pathOf(pods, namespace, name, "status"), { metadata: { uid }, status: over(pod, end) });
+    }
     const ready = await runner.ready(pod, address);
     if (textAt(pod["status"], "phase") === "Running" && isReady(pod) === ready) return again;
     const status = runs(pod, address, ready);
@@ -289,6 +302,17 @@ function runs(pod: StoredObject, address: string, ready: boolean) {
       imageID: "fake",
       state: { running: { startedAt: now } },
     })),
+  };
+}
+
+/** Its process ended by itself, and is not to be started again. */
+function over(pod: StoredObject, { exitCode, message }: RunEnd) {
+  const status = ended(pod);
+  const terminated = { ...status.containerStatuses[0]?.state.terminated, exitCode, message };
+  return {
+    ...status,
+    phase: exitCode === 0 ? "Succeeded" : "Failed",
+    containerStatuses: status.containerStatuses.map((each) => ({ ...each, state: { terminated } })),
   };
 }
 

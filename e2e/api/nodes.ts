@@ -32,6 +32,7 @@ async function lifecycle(suite: Suite): Promise<string> {
     runner: {
       start: async (pod, address, disk) => void log.push(`start ${pod.metadata.name} ${address} ${disk !== ""}`),
       stop: async (pod) => void log.push(`stop ${pod.metadata.name}`),
+      ended: () => undefined,
       ready: async () => true,
     },
     addressOf: createAddresses(),

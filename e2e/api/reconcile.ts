@@ -8,8 +8,16 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { persistentVolumeClaims, pods, validatorSwarms } from "../../operator/kube/kinds.ts";
-import { arrayAt, isRecord, type Kind, numberAt, pathOf, textAt } from "../../operator/kube/objects.ts";
+import { persistentVolumeClaims, pods, swarmCheckpoints, validatorSwarms } from "../../operator/kube/kinds.ts";
+import {
+  arrayAt,
+  isRecord,
+  type JsonRecord,
+  type Kind,
+  numberAt,
+  pathOf,
+  textAt,
+} from "../../operator/kube/objects.ts";
 import { genesisName, operatorKeySecret } from "../../operator/objects/names.ts";
 import { createAddresses, type FakeKubelet, startFakeKubelet } from "./fake-kubelet.ts";
 import { accountConfig, type OperatorProcess, startOperatorProcess } from "./operator-process.ts";
@@ -23,6 +31,8 @@ const namespace = "bank";
 const swarm = "quickstart";
 /** kubectl's own calls may take two minutes. */
 const waitSeconds = 115;
+/** A moment of the schedule, and a run. */
+const checkpointBound = 180_000;
 
 interface Stage {
   readonly suite: Suite;
@@ -167,6 +177,30 @@ async function story({ suite, runner, kubelet, kubectl, start }: Stage): Promise
     const why = await cli(suite, ["explain", swarm]);
     must(why.code === 0 && why.out.trim() !== "", `${why.code}: ${why.out}`);
     return `${told.out.split("\n")[0]} | ${why.out.split("\n")[0]}`;
+  });
+
+  await step("checkpoints by the clock: read over mutual TLS, restored, the oldest deleted", async () => {
+    const asked = performance.now();
+    const checkpoints = { schedule: "* * * * *", retention: 1, destination: { pvc: { size: "1Gi" } } };
+    await kubectl(["patch", `vsw/${swarm}`, "--type=merge", "-p", JSON.stringify({ spec: { checkpoints } })]);
+    const made = async () => {
+      const list = bodyOf(await suite.send("GET", pathOf(swarmCheckpoints, namespace)));
+      return arrayAt(list, "items").filter(isRecord);
+    };
+    const isVerified = ({ status: said }: JsonRecord) =>
+      arrayAt(said, "conditions").some(
+        (each) => textAt(each, "type") === "Verified" && textAt(each, "status") === "True",
+      );
+    const nameOf = ({ metadata }: JsonRecord) => textAt(metadata, "name");
+    await reached("one is verified", checkpointBound, async () => (await made()).some(isVerified));
+    const took = since(asked);
+    const [first] = (await made()).filter(isVerified).map(nameOf);
+    await reached("a later one is, and the first is gone", checkpointBound, async () => {
+      const now = await made();
+      return now.some(isVerified) && now.every((each) => nameOf(each) !== first);
+    });
+    await kubectl(["patch", `vsw/${swarm}`, "--type=merge", "-p", '{"spec":{"checkpoints":null}}']);
+    return `${first} verified after ${took}, replaced after ${since(asked)}`;
   });
 
   await step("kubectl delete, the volumes stay", async () => {

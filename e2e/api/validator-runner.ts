@@ -2,7 +2,17 @@
  * Puts a real validator behind the address of each faked pod: the process and its keys are real, the node is not. What
  * a kubelet does with mounts and names is done to the configuration's text: the pods' names become their addresses.
  */
-import { mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { createProcessRuntime } from "../../operator/embedded/process-runtime.ts";
@@ -10,7 +20,7 @@ import type { ApiClient } from "../../operator/kube/api-client.ts";
 import { configMaps, secrets } from "../../operator/kube/kinds.ts";
 import { arrayAt, isRecord, type Kind, pathOf, type StoredObject, textAt } from "../../operator/kube/objects.ts";
 import { relativePath } from "../../operator/objects/mounts.ts";
-import type { PodRunner } from "./fake-kubelet.ts";
+import type { PodRunner, RunEnd } from "./fake-kubelet.ts";
 import { bodyOf } from "./suite.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -39,18 +49,48 @@ export function createValidatorRunner({ api, directory, addressOf }: ValidatorRu
   const runtime = createProcessRuntime(join(directory, "run"));
   const running = new Set<string>();
   const started = new Map<string, number>();
+  /** Runs of the checkpoint program, by the pod's uid. */
+  const runs = new Map<string, RunEnd | undefined>();
+
+  /** The checkpoint program as its pod would run it: names are resolved as the cluster's DNS would. */
+  function startRun(pod: StoredObject, home: string, disk: string): void {
+    const [container] = arrayAt(pod["spec"], "containers");
+    const [command] = arrayAt(container, "args");
+    const { uid, name } = pod.metadata;
+    if (disk !== "") {
+      const kept = join(directory, `disk-${disk}`);
+      mkdirSync(kept, { recursive: true });
+      rmSync(join(home, relativePath("checkpoints")), { force: true });
+      symlinkSync(kept, join(home, relativePath("checkpoints")));
+    }
+    const config = join(home, relativePath("config"), "config.json");
+    const hosts = join(home, "hosts.mjs");
+    writeFileSync(hosts, resolver(readFileSync(config, "utf8"), addressOf));
+    const args = ["--import", hosts, join(root, "checkpoint/main.ts"), String(command)];
+    runs.set(uid, undefined);
+    const child = spawn(process.execPath, [...args, "--config", config], {
+      cwd: home,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    child.stderr.on("data", (text: Buffer) => appendFileSync(join(directory, `${name}.log`), text));
+    child.once("exit", (code) => {
+      const result = join(home, relativePath("data"), "result");
+      runs.set(uid, { exitCode: code ?? 137, message: existsSync(result) ? readFileSync(result, "utf8") : "" });
+    });
+    children.add(child);
+    child.once("exit", () => children.delete(child));
+  }
+  const children = new Set<ChildProcess>();
 
   return {
+    ended: (pod) => runs.get(pod.metadata.uid),
     async start(pod, address, disk) {
       const { name, namespace = "default" } = pod.metadata;
-      if (!arrayAt(pod["spec"], "containers").some((each) => textAt(each, "name") === "validator")) return;
-      // The container's root, with its two mounts.
-      const home = join(directory, name);
+      const program = textAt(arrayAt(pod["spec"], "containers")[0], "name");
+      if (program !== "validator" && program !== "checkpoint") return;
+      // The container's root, with its mounts.
+      const home = join(directory, program === "validator" ? name : `${name}-${pod.metadata.uid}`);
       mkdirSync(join(home, relativePath("data"), ".."), { recursive: true });
-      const data = join(directory, `disk-${disk}`);
-      mkdirSync(data, { recursive: true, mode: 0o700 });
-      rmSync(join(home, relativePath("data")), { force: true });
-      symlinkSync(data, join(home, relativePath("data")));
       for (const { kind, from, mount } of sourcesOf(pod)) {
         const source = bodyOf(await read(api, pathOf(kind, namespace, from)));
         const at = join(home, mount);
@@ -60,6 +100,14 @@ export function createValidatorRunner({ api, directory, addressOf }: ValidatorRu
           writeFileSync(join(at, file), text, { mode: 0o600 });
         }
       }
+      if (program === "checkpoint") {
+        mkdirSync(join(home, relativePath("data")), { recursive: true });
+        return startRun(pod, home, disk);
+      }
+      const data = join(directory, `disk-${disk}`);
+      mkdirSync(data, { recursive: true, mode: 0o700 });
+      rmSync(join(home, relativePath("data")), { force: true });
+      symlinkSync(data, join(home, relativePath("data")));
       runtime.create({
         name,
         program: join(root, "validator/main.ts"),
@@ -82,6 +130,7 @@ export function createValidatorRunner({ api, directory, addressOf }: ValidatorRu
     loseDisk: (pod) => rmSync(realpathSync(join(directory, pod, relativePath("data"))), { recursive: true }),
     kill: (pod) => runtime.signal(pod, "SIGKILL"),
     async close() {
+      for (const child of children) child.kill("SIGKILL");
       await Promise.all([...running].map((name) => runtime.remove(name, 0)));
       rmSync(directory, { recursive: true, force: true });
     },
@@ -92,6 +141,21 @@ export function createValidatorRunner({ api, directory, addressOf }: ValidatorRu
       .replaceAll("0.0.0.0", address)
       .replaceAll(/\/dns[46]?\/([a-z0-9-]+)\.[a-z0-9.-]+\/tcp/g, (_, pod: string) => `/ip4/${addressOf(pod)}/tcp`);
   }
+}
+
+/** Resolves the names of pods for a program, as the cluster's DNS would: the names are those in its configuration. */
+function resolver(config: string, addressOf: (pod: string) => string): string {
+  const hosts = [...config.matchAll(/https:\/\/([a-z0-9.-]+):/g)].map(([, host = ""]) => host);
+  const known = Object.fromEntries(hosts.map((host) => [host, addressOf(host.split(".")[0] ?? "")]));
+  return `import dns from "node:dns";
+const known = ${JSON.stringify(known)};
+const { lookup } = dns;
+dns.lookup = (host, options, done) => {
+  const address = known[host];
+  if (address === undefined) return lookup(host, options, done);
+  process.nextTick(() => (options.all ? done(null, [{ address, family: 4 }]) : done(null, address, 4)));
+};
+`;
 }
 
 interface Source {

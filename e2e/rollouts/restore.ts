@@ -193,9 +193,13 @@ async function refusals(server: ObjectStoreServer, directory: string, { status }
       () => "deleted",
       (error: unknown) => (error instanceof Error ? error.name : String(error)),
     );
+  // One is written over and one is hidden: the restoration below reads what the lock kept.
+  const hidden = manifest.state.at(-1)!;
+  await source.put(chunkKey(state.digest), Buffer.from("spoilt"));
+  await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: chunkKey(hidden.digest) }));
   client.destroy();
   must(deleted !== "deleted", "the store deletes what its lock holds");
-  return `refused: ${reasons.slice(1).join(", ")}; a delete under Object Lock: ${deleted}`;
+  return `refused: ${reasons.slice(1).join(", ")}; a delete under Object Lock: ${deleted}; a chunk written over and one hidden by who has the store's keys`;
 }
 
 /** New validators, a new chain, the old money. */

@@ -31,7 +31,7 @@ beforeAll(async () => {
     ["C=DE, O=Bank A, CN=gateway", "C=FR, O=Bank B, CN=gateway", "CN=operator"].map((name) => issue(authority, name)),
   )) as [Issued, Issued, Issued];
   script = scriptedServices();
-  const tls = { cert: "c", key: "k", clientCa: "a", operators: ["CN=operator"] };
+  const tls = { cert: "c", key: "k", clientCa: "a", operators: ["CN=operator"], backups: ["CN=backup"] };
   server = await serve(scriptedHost(script.services), {
     config: configFrom({ rpc: { host: "127.0.0.1", port: 0, tls } }).rpc,
     tls: { cert: own.cert, key: own.key, clientCa: authority.cert },
@@ -125,6 +125,30 @@ describe("what a certificate allows", () => {
     );
     expect(await codeOf(as(operator).admin.provideGenesis({ genesis: Buffer.from("{}") }))).toBe("ok");
     expect(await codeOf(as(operator).admin.submitGovernance({ transaction: Uint8Array.of(1, 2) }))).toBe("ok");
+  });
+});
+
+describe("the backup role", () => {
+  const read = async (who: Issued, replay = 1): Promise<void> => {
+    for await (const _ of as(who).admin.readCheckpoint({ height: 0n, replay })) return;
+  };
+
+  test("checkpoints are read by who is named for it and by operators, and by no institution", async () => {
+    const backup = await issue(authority, "CN=backup");
+    // Allowed, and this validator has none.
+    expect(await codeOf(read(backup))).toBe(Code.Unavailable);
+    expect(await codeOf(read(operator))).toBe(Code.Unavailable);
+    expect(await codeOf(read(bankA))).toBe(Code.PermissionDenied);
+    expect(await codeOf(read(backup, 100_000))).toBe(Code.InvalidArgument);
+  });
+
+  test("it may give a restored state, and nothing else that an operator may", async () => {
+    const backup = await issue(authority, "CN=backup");
+    const part = { case: "state", value: Uint8Array.of(1) } as const;
+    expect(await codeOf(as(backup).admin.provideState({ index: 0, part }))).toBe(Code.FailedPrecondition);
+    expect(await codeOf(as(backup).admin.provideState({ index: 0 }))).toBe(Code.InvalidArgument);
+    expect(await codeOf(as(bankA).admin.provideState({ index: 0, part }))).toBe(Code.PermissionDenied);
+    expect(await codeOf(as(backup).admin.provideGenesis({ genesis: Buffer.from("{}") }))).toBe(Code.PermissionDenied);
   });
 });
 

@@ -48,6 +48,7 @@ test("a validator takes its configuration: TLS towards callers, members dialled 
     key: "var/lib/swarm/tls/tls.key",
     clientCa: "var/lib/swarm/tls/ca.crt",
     operators: ["CN=validator-swarm-operator"],
+    backups: ["CN=quickstart-checkpoint,O=bank"],
   });
 });
 

@@ -232,3 +232,30 @@ test("a validator that goes away has no report after a while, and one that comes
   reporters.setTargets([]);
   expect(reporters.reports()).toEqual([]);
 });
+
+test("a validator whose first word comes long after its proof is known by that proof", {
+  timeout: 30_000,
+}, async () => {
+  const good = honest(chain, 0);
+  const forgotten = Promise.withResolvers<void>();
+  let streams = 0;
+  const slow: Behaviour = {
+    ...good,
+    async *watchStatus(request, context) {
+      streams += 1;
+      if (streams === 2) await forgotten.promise;
+      for await (const status of good.watchStatus!(request, context)) {
+        yield status;
+        if (streams === 1) return;
+      }
+    },
+  };
+  const reporters = watch({ one: await serve(slow) });
+  await reporters.until(() => reporters.report("one"));
+  // What it said before is forgotten after a while; meanwhile it has proven its keys anew.
+  await reporters.until(() => (reporters.report("one") === undefined ? true : undefined));
+  forgotten.resolve();
+  const report = await reporters.until(() => reporters.report("one"));
+  expect(report.keys.kind).toBe("verified");
+  expect(streams).toBe(2);
+});

@@ -140,8 +140,11 @@ export function createReporters(options: ReportersOptions): Reporters {
   }
 
   function open(target: ReportTarget): Pod {
+    /** Of the connection that speaks: what was said before may be forgotten while the next one opens. */
+    let proven = unseen.keys;
     const handlers: ConnectionHandlers = {
       connected(keys) {
+        proven = keys;
         pod.state = { ...pod.state, keys };
         pod.trouble = keys.kind === "verified" ? "" : "it does not prove that it holds its keys";
       },
@@ -149,7 +152,7 @@ export function createReporters(options: ReportersOptions): Reporters {
         pod.leaving?.cancel();
         pod.leaving = undefined;
         if (words.role === "validator" && isNext(words.epoch)) beginTurn(words.epoch);
-        pod.state = { ...pod.state, words, saidAt: clock.wall() };
+        pod.state = { ...pod.state, keys: proven, words, saidAt: clock.wall() };
         tell(pod);
         planRound();
       },

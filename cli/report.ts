@@ -45,6 +45,7 @@ const statusPart = z.object({
   permit: statusParts.permit.nullable().catch(null),
   membershipChange: statusParts.membershipChange.nullable().catch(null),
   rollout: statusParts.rollout.nullable().catch(null),
+  canary: statusParts.canary.nullable().catch(null),
   lastCheckpoint: statusParts.checkpoint.nullable().catch(null),
 });
 

@@ -119,6 +119,23 @@ const rollout = z.object({
   updatedPower: count("Their voting power."),
   waitingFor: text("The evidence it waits for; empty: nothing."),
 });
+const canary = z.object({
+  stage: text("Where the trial is."),
+  seats: z.array(z.string()).readonly().meta({ description: "Seats that have, or had, the overrides." }),
+  until: z.string().optional().meta({ description: "When the verdict is due." }),
+  analysis: z
+    .array(
+      z.object({
+        metric: text("What was compared."),
+        verdict: text("`NotWorse`, `Worse` or `Unclear`."),
+        message: text("The numbers, as a sentence."),
+      }),
+    )
+    .readonly()
+    .meta({ description: "What was measured so far." }),
+  message: text("What the verdict is and rests on; empty: there is none."),
+  waitingFor: text("What it waits for; empty: nothing."),
+});
 const checkpoint = z.object({
   name: text("The SwarmCheckpoint."),
   height: count("Height it is of, blocks."),
@@ -139,6 +156,7 @@ const swarm = z.object({
   power: power.nullable().meta({ description: "Voting power; null before genesis." }),
   conditions: z.array(condition).readonly().meta({ description: "As in the object's status." }),
   rollout: rollout.nullable().meta({ description: "The rollout under way or last done." }),
+  canary: canary.nullable().meta({ description: "The canary that the spec asks for; null: none." }),
   permit: permit.nullable().meta({ description: "The disruption permit in force; null: it is free." }),
   membershipChange: membershipChange
     .nullable()
@@ -301,4 +319,4 @@ export const shapes = {
 } as const;
 
 /** Parts of a report that stand in the object's status as they are: read with these, unknown fields left out. */
-export const statusParts = { power, permit, membershipChange, rollout, checkpoint, condition } as const;
+export const statusParts = { power, permit, membershipChange, rollout, canary, checkpoint, condition } as const;

@@ -273,3 +273,24 @@ test("--watch shows it again whenever it changes, until the swarm is gone", asyn
   expect(epochs).toEqual([3, 4, 5]);
   expect([code, err]).toEqual([3, expect.stringContaining("Swarm quickstart was deleted.")]);
 });
+
+test("a canary shows where it is and what is measured so far", async () => {
+  const analysis = [
+    { metric: "ViewTimeouts", verdict: "Worse", message: "ViewTimeouts: 9.00 % against 0.00 % of views." },
+    { metric: "FinalityLatency", verdict: "Unclear", message: "FinalityLatency: too few." },
+  ];
+  const canary = { stage: "Watching", seats: ["quickstart-eu-west-0"], until: "2030-01-01T00:02:00Z", analysis };
+  putQuickstart(cluster, healthyStatus({ canary: { ...canary, message: "", waitingFor: "the verdict" } }));
+  const { out } = await cluster.run(["status", "quickstart"]);
+  expect(out).toContain("canary  Watching on quickstart-eu-west-0 until 2030-01-01T00:02:00Z\n");
+  expect(out).toContain(
+    "        Worse  ViewTimeouts: 9.00 % against 0.00 % of views.\n        Unclear  FinalityLatency:",
+  );
+  putQuickstart(
+    cluster,
+    healthyStatus({
+      canary: { ...canary, stage: "Waiting", seats: [], analysis: [], message: "", waitingFor: "All seats first." },
+    }),
+  );
+  expect((await cluster.run(["status", "quickstart"])).out).toContain("canary  Waiting: All seats first.\n");
+});

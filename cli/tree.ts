@@ -35,12 +35,13 @@ function swarmLines(swarm: SwarmReport): readonly string[] {
 const budget = (left: number) => (left === 0 ? red("nothing") : String(left));
 const restarts = (count: number) => (count === 0 ? "" : `  ${count} restarts`);
 
-function stages({ rollout, permit, membershipChange, lastCheckpoint }: SwarmReport): readonly string[] {
+function stages({ rollout, canary, permit, membershipChange, lastCheckpoint }: SwarmReport): readonly string[] {
   const waits = rollout && rollout.waitingFor !== "" ? `, waits for ${rollout.waitingFor}` : "";
   return [
     ...(rollout && (rollout.stage !== "Idle" || waits !== "")
       ? [`rollout ${cyan(rollout.stage)}, ${rollout.updatedSeats} seats with power ${rollout.updatedPower}${waits}`]
       : []),
+    ...(canary ? canaryLines(canary) : []),
     permit
       ? `permit  ${cyan(permit.id)}, ${permit.purpose} of ${permit.seats.join(", ")}, ${permit.power} power, since ${permit.takenAt}`
       : `permit  ${dim("free")}`,
@@ -56,6 +57,24 @@ function stages({ rollout, permit, membershipChange, lastCheckpoint }: SwarmRepo
       : []),
   ];
 }
+
+function canaryLines({ stage, seats, until, analysis, message, waitingFor }: NonNullable<SwarmReport["canary"]>) {
+  const colour = { Promoted: green, Aborted: red, Inconclusive: yellow }[stage] ?? cyan;
+  const due = stage === "Watching" && until !== undefined ? ` until ${until}` : "";
+  const where = seats.length === 0 ? "" : ` on ${seats.join(", ")}${due}`;
+  // While it is watched, what is measured is what it waits for.
+  const findings = analysis.map(
+    ({ verdict, message }) => `        ${findingColours[verdict]?.(verdict) ?? verdict}  ${message}`,
+  );
+  const said = findings.length > 0 ? "" : message || waitingFor;
+  return [`canary  ${colour(stage)}${where}${said === "" ? "" : `: ${said}`}`, ...findings];
+}
+
+const findingColours: Readonly<Record<string, (text: string) => string>> = {
+  NotWorse: green,
+  Worse: red,
+  Unclear: dim,
+};
 
 /** Regions with their seats beneath them; columns are aligned over all of them. */
 function regionLines(regions: readonly RegionReport[]): readonly string[] {

@@ -24,11 +24,10 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-const payments = 10;
 const eur = 978;
 
-/** Submits a message of 10 payments every `everyMs`, to one validator after the other; what is not acknowledged is sent again to the next. */
-export async function startLoad(fleet: Fleet, everyMs: number): Promise<Load> {
+/** Submits a message of so many payments every `everyMs`, to one validator after the other; what is not acknowledged is sent again to the next. */
+export async function startLoad(fleet: Fleet, everyMs: number, payments = 10): Promise<Load> {
   const { institutions, accounts, chainId, expiryWindow } = await directory(fleet);
   const payer = institutions[0];
   if (!payer) throw new Error("the chain has no institution");

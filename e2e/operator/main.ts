@@ -2,13 +2,14 @@
  * `npm run e2e:operator`: the operator of one machine and its validators, killed at any moment; volumes that vanish. About
  * 5 minutes. Ends with `N passed, N failed`. `--seed N` replays the moments of a run.
  */
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { random as randomFrom } from "../../operator/plan/exploration/walks.ts";
-import { createMachine, isSettled, type Running, readSwarm, type Seen } from "./machine.ts";
+import { createMachine, isSettled, type Running, readSwarm, type Seen, swarm } from "./machine.ts";
 import { lastVotes, votesAfter } from "./votes.ts";
 
 const portBase = 23_000;
@@ -61,12 +62,23 @@ function killProcess(pod: string): void {
   process.kill(pid, "SIGKILL");
 }
 
-/** Deletes a volume under its process. */
-function loseVolume(running: Running, identity: string): void {
+function peerKeyOf(running: Running, identity: string): string {
   const volume = running.now().volumes.find(({ metadata }) => metadata.name === identity);
   const peerKey = volume?.metadata.annotations?.["validatorswarm.io/peer-key"];
   if (peerKey === undefined) throw new Error(`the keys of ${identity} are not recorded`);
-  lost.set(identity, { peerKey, at: Date.now() });
+  return peerKey;
+}
+
+/** The command line's own way to the API server of this machine. */
+async function swarmCommand(...words: string[]): Promise<void> {
+  const program = join(import.meta.dirname, "../../cli/main.ts");
+  const args = [program, ...words, "--kubeconfig", join(machine.directory, "kubeconfig")];
+  await promisify(execFile)(process.execPath, args);
+}
+
+/** Deletes a volume under its process. */
+function loseVolume(running: Running, identity: string): void {
+  lost.set(identity, { peerKey: peerKeyOf(running, identity), at: Date.now() });
   rmSync(machine.volumeOf(identity), { recursive: true });
 }
 
@@ -125,6 +137,36 @@ await scenario("a volume vanishes under its process", async () => {
   const silent = Math.max(...last.map(({ time }) => time)) - at;
   must(silent <= silenceBound, `its last vote came ${silent} ms after its volume was gone`);
   return `its last vote came ${silent} ms after; a new identity voted after ${ms} ms`;
+});
+
+await scenario("a person has an identity that votes replaced", async () => {
+  must(running !== undefined, "nothing runs");
+  const identity = identities(running!.now()).at(-1) ?? "";
+  const seat = identity.replace(/-g\d+$/, "");
+  const { epoch } = readSwarm(running!.now().swarm).status;
+  const peerKey = peerKeyOf(running!, identity);
+  await swarmCommand("replace", seat);
+  const ms = await running!.until(
+    "another identity holds the seat",
+    settleBound,
+    (seen) => isSettled(seen) && identities(seen).includes(`${seat}-g2`),
+  );
+  lost.set(identity, { peerKey, at: Date.now() });
+  must(readSwarm(running!.now().swarm).status.epoch > epoch, "the seat did not change hands on chain");
+  return `a new identity voted after ${ms} ms`;
+});
+
+await scenario("a swarm sleeps, and wakes on its volumes", async () => {
+  must(running !== undefined, "nothing runs");
+  const before = identities(running!.now());
+  await swarmCommand("hibernate", swarm);
+  const asleep = await running!.until("every pod has ended", settleBound, ({ pods }) =>
+    pods.every(({ metadata }) => !before.includes(metadata.name)),
+  );
+  await swarmCommand("wake", swarm);
+  const awake = await settled(running!, "every seat votes again");
+  must(JSON.stringify(identities(running!.now())) === JSON.stringify(before), "other identities hold the seats");
+  return `asleep after ${asleep} ms, awake after ${awake} ms`;
 });
 
 await scenario("the operator is killed six times while seats are added, and while they go", async () => {

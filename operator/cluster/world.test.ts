@@ -62,6 +62,21 @@ test("its pod has that port and mounts the swarm's certificate, the headless ser
   expect(arrayAt(service["spec"], "ports")).toContainEqual({ name: "p2p", port: p2p, targetPort: "p2p" });
 });
 
+test("its pod traces where the spec says, and nowhere without an endpoint", () => {
+  const place = { region: "eu-west", zone: undefined, node: undefined };
+  const variables = (tracing: ValidatorSwarmSpec["monitoring"]["tracing"]) => {
+    const traced = { ...spec(), monitoring: { ...spec().monitoring, tracing } };
+    const pod = podObject({ swarm, spec: traced, identity, revision: "r", place }, world);
+    const [container] = arrayAt(pod["spec"], "containers");
+    return arrayAt(container, "env").filter((each) => textAt(each, "name").startsWith("OTEL_"));
+  };
+  expect(variables({ samplePercent: 100 })).toEqual([]);
+  expect(variables({ endpoint: "http://collector:4318", samplePercent: 5 })).toEqual([
+    { name: "OTEL_EXPORTER_OTLP_ENDPOINT", value: "http://collector:4318" },
+    { name: "OTEL_TRACES_SAMPLER_ARG", value: "0.05" },
+  ]);
+});
+
 test("a gateway takes its configuration: certificates towards clients and validators", () => {
   const objects = gatewayObjects({ swarm, spec: spec(), validators: identities }, world);
   const config = objects.find(({ kind }) => kind.plural === "configmaps")?.object;

@@ -36,16 +36,13 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
   let unproven: Checkpoint | undefined = kept?.proof ? undefined : kept;
   let saving: Promise<void> = Promise.resolve();
 
-  async function save(checkpoint: Checkpoint): Promise<void> {
+  /** Tries again once a disk that refused works again. */
+  async function onDisk(work: () => Promise<void>): Promise<void> {
     for (;;) {
       // What the checkpoint stands on is durable before it.
       await guard.persist([]);
       try {
-        await store.saveCheckpoint(checkpoint);
-        const keep = 2 * options.interval();
-        const below = Math.min(checkpoint.height, options.settled()) - keep;
-        if (below > 0) await store.prune(toHeight(below));
-        return;
+        return await work();
       } catch (error) {
         if (!guard.report(error)) throw error;
         await guard.whenHealthy();
@@ -53,12 +50,27 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
     }
   }
 
+  const save = (checkpoint: Checkpoint) => onDisk(() => store.saveCheckpoint(checkpoint));
+
+  /** Nobody waits for it but the next checkpoint: an epoch begins when the last one of the epoch before it is durable. */
+  function later(work: () => Promise<void>): void {
+    saving = saving.then(() => onDisk(work)).catch(options.onFatal);
+  }
+
+  async function prune(height: Height): Promise<void> {
+    const below = Math.min(height, options.settled()) - 2 * options.interval();
+    if (below > 0) await store.prune(toHeight(below));
+  }
+
   function prove(): void {
     const proof = unproven && proofs.get(unproven.height);
     if (!unproven || !proof) return;
     const proven = { ...unproven, proof };
     unproven = undefined;
-    saving = saving.then(() => save(proven)).catch(options.onFatal);
+    later(async () => {
+      await store.saveCheckpoint(proven);
+      await prune(proven.height);
+    });
   }
 
   return {
@@ -68,6 +80,7 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
       await saving;
       await save(checkpoint);
       observe({ kind: "checkpoint", height });
+      later(() => prune(height));
       unproven = checkpoint;
       prove();
     },

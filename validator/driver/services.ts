@@ -16,6 +16,7 @@ import type {
 import type { CertifiedComponents } from "../ledger/proof-report.ts";
 import type { MessageOutcome } from "../ledger/types.ts";
 import type { PeerName } from "./ports.ts";
+import type { ShadowState } from "./shadow.ts";
 
 /** What became of a submission. All four are ordinary answers; a rejection of the promise is a bug. */
 export type SubmitResult =
@@ -179,6 +180,8 @@ export interface ChainReport {
   /** Components under the header's root; undefined while it is not executed here. */
   readonly components: CertifiedComponents | undefined;
   readonly outcomes: readonly GovernanceOutcome[];
+  /** With a mismatch, `final` is the header that shows it. */
+  readonly shadow: ShadowState;
 }
 
 /** A checkpoint on its way out of the volume: the head, final blocks above it each with its batches, its state, its executed keys. */

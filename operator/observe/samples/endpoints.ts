@@ -22,5 +22,5 @@ async function readEndpoint(target: SampleTarget, signal: AbortSignal): Promise<
   if (fetched.kind === "failed") return `The metrics endpoint of ${identity} ${fetched.reason}.`;
   const parsed = parseExposition(fetched.text, wanted);
   if (parsed.kind === "refused") return `The metrics of ${identity} cannot be read: ${parsed.reason}.`;
-  return readingOf(seat, podUid, parsed.samples) ?? `${identity} does not vote.`;
+  return readingOf(seat, podUid, parsed.samples) ?? `${identity} serves no metrics of a validator that votes.`;
 }

@@ -37,10 +37,14 @@ const rejections = new Set(["refused", "overloaded", "not-ready"]);
 /** Bounds of a histogram, and members: more are nobody's. */
 const most = 1_000;
 
+/** Sums of counts have to fit a status: no validator counts further than this. */
+const mostCounted = 1e11;
+const isCount = (value: number) => Number.isInteger(value) && value >= 0 && value <= mostCounted;
+
 /** Undefined when the samples are not those of a validator that votes. */
 export function readingOf(seat: string, podUid: string, samples: readonly Sample[]): Reading | undefined {
   const start = samples.find(({ name }) => name === began)?.value;
-  if (start === undefined || samples.some(({ value }) => value < 0)) return undefined;
+  if (start === undefined || samples.some(({ name, value }) => name !== began && !isCount(value))) return undefined;
   // A successor on its way holds the same seat.
   if (samples.find(({ name }) => name === voting)?.value !== 1) return undefined;
   const of = (metric: string) => samples.filter(({ name }) => name === metric);

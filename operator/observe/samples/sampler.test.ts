@@ -84,7 +84,7 @@ describe("endpoints", () => {
     const absent = await serve(() => {});
     servers.pop()?.close();
     for (const [address, problem] of [
-      [learner.target.metrics, "bob-g1 does not vote."],
+      [learner.target.metrics, "bob-g1 serves no metrics of a validator that votes."],
       [odd, "The metrics of bob-g1 cannot be read: line 1 is no sample."],
       [endless, "The metrics endpoint of bob-g1 answered more than 8388608 bytes."],
       [moved, "The metrics endpoint of bob-g1 does not answer."],

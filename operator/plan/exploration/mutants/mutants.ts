@@ -262,7 +262,11 @@ export const mutants: readonly PlannerMutant[] = [
     edits: [
       plan("canary.ts", "while (chosen.length < canary.seats) {", "while (chosen.length < seats.length) {"),
       plan("canary.ts", "    power([...chosen, seat]) <= chain.fault &&\n", ""),
-      plan("canary.ts", "  if (seats.length < canary.seats) return undefined;\n  const chosenAt", "  const chosenAt"),
+      plan(
+        "canary.ts",
+        "  if (seats.length < canary.seats) return undefined;\n  const { trial, terms } = canary;",
+        "  const { trial, terms } = canary;",
+      ),
     ],
     scene: "canary",
     faults: 0,

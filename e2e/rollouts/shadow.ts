@@ -6,10 +6,12 @@ import { type ReportedFleet, startReportedFleet } from "../../operator/observe/t
 import type { Report, Shadow } from "../../operator/plan/snapshot.ts";
 import type { Transaction } from "../../operator/plan/transactions.ts";
 import { watchGaps } from "../fleet/gaps.ts";
-import { startLoad } from "../fleet/load.ts";
+import { startLoad, unsettled } from "../fleet/load.ts";
 import { buildBundle, faulty, nextRelease } from "./bundles.ts";
 
-const loadEveryMs = 8;
+const loadEveryMs = 20;
+const paymentsPerMessage = 40;
+const settledBound = 60_000;
 const leastRate = 1_000;
 const commitBound = 2_000;
 const waitBound = 120_000;
@@ -31,7 +33,7 @@ async function run({
   try {
     const invalid = swarm.reporters.setGenesis(swarm.genesis);
     if (invalid !== "") throw new Error(invalid);
-    const load = await startLoad(swarm.fleet, loadEveryMs);
+    const load = await startLoad(swarm.fleet, loadEveryMs, paymentsPerMessage);
     const began = performance.now();
     const gaps = watchGaps(swarm.fleet);
     await admit(swarm, 0, `${seats[0]}-g2`, seats[0], good.program);
@@ -50,9 +52,14 @@ async function run({
     const commit = gaps.commit();
     gaps.stop();
     await load.stop();
-    const rate = (load.acknowledged.size * 10) / ((performance.now() - began) / 1_000);
+    const rate = (load.acknowledged.size * paymentsPerMessage) / ((performance.now() - began) / 1_000);
     must(commit <= commitBound, `commit gap ${commit} ms, bound ${commitBound}`);
     must(rate >= leastRate, `${Math.round(rate)} payments/s were acknowledged, less than ${leastRate}`);
+    for (const link of swarm.fleet.view.links) {
+      let missing = await unsettled(link, [...load.acknowledged.values()]);
+      for (const end = performance.now() + settledBound; missing.length > 0; missing = await unsettled(link, missing))
+        must(performance.now() < end, `${missing.length} acknowledged messages are not settled`);
+    }
     const { height, expected, computed } = mismatch;
     return [
       `bundles built in ${good.milliseconds} and ${bad.milliseconds} ms; ${Math.round(rate)} payments/s; commit gap ${commit} ms`,

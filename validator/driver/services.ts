@@ -280,6 +280,8 @@ export type DriverEvent =
       readonly vote: VoteKind;
       readonly epoch: number;
       readonly view: number;
+      /** What it is for: two of one kind for different blocks of a view are a double vote. */
+      readonly block: Digest;
     }
   /** Microseconds spent in a stage; may sum several calls. For `persist` it is the wait, not CPU. */
   | { readonly kind: "stage"; readonly stage: Stage; readonly microseconds: number }

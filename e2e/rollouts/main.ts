@@ -1,6 +1,6 @@
 /**
  * `npm run e2e:rollouts`: rollouts, canaries and checkpoints of real processes under a constant load of at least 1,000
- * payments/s. About 10 minutes, and 5 more the first time, for the object store. Ends with `N passed, N failed`.
+ * payments/s. About 13 minutes, and 5 more the first time, for the object store. Ends with `N passed, N failed`.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

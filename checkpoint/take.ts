@@ -8,7 +8,7 @@ import type { CheckpointConfig } from "./config.ts";
 import { prune, recordVerification } from "./keep.ts";
 import type { RunOutcome } from "./outcome.ts";
 import { inVolume, rehearse } from "./rehearse.ts";
-import { type Failure, failed } from "./result.ts";
+import { type Failure, failed, StoreError } from "./result.ts";
 import type { Source } from "./source.ts";
 import type { ObjectStore } from "./store.ts";
 import { type Progress, type Written, writeCheckpoint } from "./write.ts";
@@ -20,6 +20,8 @@ export interface RunOptions {
   /** ms since the Unix epoch. */
   readonly now: () => number;
   readonly onProgress: (progress: Progress) => void;
+  /** Hears why something is tried again. */
+  readonly onProblem: (failure: Failure) => void;
   readonly signal: AbortSignal;
 }
 
@@ -35,10 +37,17 @@ export async function take(options: RunOptions): Promise<RunOutcome> {
   const { chainId, height, epoch, stateRoot } = manifest;
   const described = { chainId, height, epoch, stateRoot, manifest: key, manifestDigest: digest, chunks, bytes };
   const written = { ...described, completedAt: now() };
-  if (!config.verify) return { written, ...(await pruned(options)) };
-  const verified = await verify(options, key, digest);
+  const verified = config.verify ? await orUnavailable(verify(options, key, digest)) : {};
   if (verified.failure) return { written, ...verified };
-  return { written, ...verified, ...(await pruned(options)) };
+  return { written, ...verified, ...(await orUnavailable(pruned(options))) };
+}
+
+/** What was done before the store went away is not to be done again. */
+function orUnavailable(work: Promise<RunOutcome>): Promise<RunOutcome> {
+  return work.catch((error: unknown) => {
+    if (!(error instanceof StoreError)) throw error;
+    return { failure: { reason: "StoreUnavailable", message: error.message } };
+  });
 }
 
 /** Every validator is asked in turn, until one gives a checkpoint that is good: another may be honest, or further. */
@@ -51,6 +60,7 @@ async function writeFromAny(options: RunOptions): Promise<Written | Failure> {
         writeCheckpoint({ ...options, ...config, source, volume }),
       );
       if (attempt.kind === "written") return attempt;
+      if (attempt.message !== last.message) options.onProblem(attempt);
       last = attempt;
       if (signal.aborted) break;
     }

@@ -128,7 +128,7 @@ describe("reading", () => {
           expect(outcome.kind).toBe("failed");
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
     expect(await verify(directory, result.key)).toMatchObject({ kind: "rehearsed" });
   }, 60_000);

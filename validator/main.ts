@@ -200,7 +200,13 @@ async function run(
   const ports = await listen(
     config,
     host,
-    { metrics, log, telemetry, settlementLatency: () => observation?.settlementLatency() ?? { p50: 0, p99: 0 } },
+    {
+      metrics,
+      log,
+      telemetry,
+      release: packageJson.version,
+      settlementLatency: () => observation?.settlementLatency() ?? { p50: 0, p99: 0 },
+    },
     closers,
   );
   log("started", { version: packageJson.version, ...ports, p2pAddresses: config.p2p.listen.join(" ") });
@@ -282,6 +288,7 @@ interface Instruments {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly telemetry: Telemetry;
+  readonly release: string;
   readonly settlementLatency: () => { readonly p50: number; readonly p99: number };
 }
 

@@ -7,7 +7,11 @@ export interface LoggedVote {
   /** ms since the Unix epoch. */
   readonly time: number;
   readonly vote: string;
+  readonly epoch: number;
   readonly view: number;
+  /** Digest of the block it is for. */
+  readonly block: string;
+  readonly peerId: string;
 }
 
 type Logs = ReadonlyMap<string, readonly string[]>;
@@ -31,3 +35,27 @@ export function lastVotes(logs: Logs, peerKey: string): readonly LoggedVote[] {
 export function votesAfter(logs: Logs, peerKey: string, time: number): readonly LoggedVote[] {
   return votesOf(logs, peerKey).filter((vote) => vote.time > time);
 }
+
+/**
+ * Pairs of votes that no honest member signs both, wherever they were heard: two of one kind for different blocks of a
+ * view, or one that gives the view up and one that makes its block final. Retransmissions are the same vote.
+ */
+export function doubleVotes(logs: Logs): readonly string[] {
+  const found = new Set<string>();
+  const first = new Map<string, string>();
+  for (const lines of logs.values())
+    for (const line of lines) {
+      if (!line.includes('"vote-received"')) continue;
+      const { peerId, vote, epoch, view, block } = JSON.parse(line) as LoggedVote;
+      const ballot = `${peerId} in view ${view} of epoch ${epoch}`;
+      const slot = slots[vote];
+      if (slot === undefined) continue;
+      const known = first.get(`${slot} ${ballot}`) ?? `${vote} ${block}`;
+      first.set(`${slot} ${ballot}`, known);
+      if (known !== `${vote} ${block}`) found.add(`${ballot}: ${known} and ${vote} ${block}`);
+    }
+  return [...found];
+}
+
+/** A member has one vote of each of these in a view. */
+const slots: Readonly<Record<string, string>> = { notarize: "first", nullify: "last", finalize: "last" };

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { canary } from "./canary.ts";
 import { restore } from "./restore.ts";
+import { shadow } from "./shadow.ts";
 
 /** Its own directory and ports: what one leaves behind troubles no other. */
 interface Scenario {
@@ -18,7 +19,7 @@ interface Scenario {
   readonly run: (place: { readonly directory: string; readonly portBase: number }) => Promise<string>;
 }
 
-const scenarios: readonly Scenario[] = [restore, canary];
+const scenarios: readonly Scenario[] = [restore, canary, shadow];
 const firstPort = 19_200;
 const portsEach = 1_000;
 

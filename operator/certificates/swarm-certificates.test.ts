@@ -14,7 +14,7 @@ import { createWriter } from "../kube/apply.ts";
 import { type Clock, systemClock } from "../kube/clock.ts";
 import { secrets, validatorSwarms } from "../kube/kinds.ts";
 import { type JsonRecord, type Kind, pathOf, readObject, type StoredObject, textAt } from "../kube/objects.ts";
-import { operatorSubject } from "../objects/names.ts";
+import { checkpointSubject, checkpointTlsSecret, operatorSubject } from "../objects/names.ts";
 import { createCertificates } from "./swarm-certificates.ts";
 
 const day = 86_400_000;
@@ -104,6 +104,16 @@ test("a swarm's pods and the operator know each other by it; nobody else's name 
   const certificate = new X509Certificate(pod["tls.crt"] ?? "");
   expect(certificate.subject).not.toBe(operatorSubject);
   expect(certificate.ca).toBe(false);
+});
+
+test("a swarm with checkpoints has a certificate for reading them, whose name validators compare with", async () => {
+  const certificates = operator();
+  const asking = { ...spec, checkpoints: { destination: {}, retention: 1, maxAgeSeconds: 300, verifyByRestore: true } };
+  expect(await certificates.keep(swarm, asking, writer())).toEqual({ kind: "kept" });
+  const { "tls.crt": text = "" } = await secret(checkpointTlsSecret(swarm.metadata.name));
+  // As `validator/rpc/caller.ts` does: the most specific part first.
+  const subject = new X509Certificate(text).subject.split("\n").reverse().join(",");
+  expect(subject).toBe(checkpointSubject(swarm.metadata.name, namespace));
 });
 
 test("after two thirds of its life it is renewed, by the same authority, also by another operator", async () => {

@@ -90,7 +90,8 @@ export function createCertificates({ api, clock, signal, secret }: CertificateOp
         await keepSecret({ ...common, secret: tlsSecret(name), subject: `CN=${name},O=${namespace}`, names }, writer),
       ];
       if (spec.checkpoints) {
-        const subject = checkpointSubject(name, namespace);
+        // RFC 4514 writes the most specific part first, a certificate last.
+        const subject = checkpointSubject(name, namespace).split(",").reverse().join(",");
         results.push(await keepSecret({ ...common, secret: checkpointTlsSecret(name), subject, names: [] }, writer));
       }
       const open = results.find(({ kind }) => kind !== "kept");

@@ -80,6 +80,8 @@ export interface CheckpointsContext {
   readonly events: EventRecorder;
 }
 
+/** How long validators are asked for a checkpoint, ms: what stands in the way is to be seen in the status. */
+const readMs = 900_000;
 const kept: Kept = { kind: "kept" };
 
 export async function keepCheckpoints(context: CheckpointsContext): Promise<Kept> {
@@ -143,6 +145,7 @@ export async function keepCheckpoints(context: CheckpointsContext): Promise<Kept
         height: asked.height ?? 0,
         notBelow: asked.height === undefined ? (planned.plan.last?.status.height ?? 0) : 0,
         verify: asked.verifyByRestore,
+        timeout: readMs,
         // At a place of its own nothing but itself is to be kept.
         retention: asked.destination === undefined ? (order.spec.checkpoints?.retention ?? 0) : 0,
         ...(command === "verify" ? { manifest, manifestDigest, notBelow: 0 } : {}),

@@ -59,6 +59,14 @@ function reached<Kind extends ProcessState["kind"]>(
 }
 
 describe("a process of the runtime", () => {
+  test("is killed when it holds more memory than it may, and one that holds less is not", async () => {
+    const ended = reached("ended");
+    runtime.create({ ...spec("run"), name: "modest", memoryBytes: 1 << 30 });
+    runtime.create({ ...spec("hoard"), restart: false, memoryBytes: 256 << 20 });
+    expect((await ended).exit).toEqual({ code: null, signal: "SIGKILL", outOfMemory: true });
+    expect(runtime.observe("modest")).toMatchObject({ kind: "running", restarts: 0 });
+  });
+
   test("runs, writes its log, and is gone when it is removed", async () => {
     const running = reached("running");
     runtime.create(spec("run"));

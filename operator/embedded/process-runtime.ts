@@ -13,6 +13,7 @@ import { pathToFileURL } from "node:url";
 import { type Backoff, backoffDelay, defaultBackoff } from "./backoff.ts";
 import { forgetProcess, rememberProcess } from "./leftovers.ts";
 import { watchLogSize } from "./log-rotation.ts";
+import { watchMemory } from "./memory-limit.ts";
 
 /** What to run. */
 export interface ProcessSpec {
@@ -32,14 +33,18 @@ export interface ProcessSpec {
   readonly logBytes?: number;
   /** Absent: `defaultBackoff`. */
   readonly backoff?: Backoff;
+  /** Killed when it holds more memory. Absent: no limit. */
+  readonly memoryBytes?: number;
   /** Exit codes after which starting again does not help. */
   readonly finalExitCodes?: readonly number[];
 }
 
-/** How a process ended: one of the two is set. */
+/** How a process ended: one of the first two is set. */
 interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** It was killed for the memory it held. */
+  readonly outOfMemory?: boolean;
 }
 
 /** Where a process stands. Times are milliseconds of `Date.now`. */
@@ -114,17 +119,25 @@ export function createProcessRuntime(
     const since = Date.now();
     // "error" comes instead of "spawn" when there is nothing to run; both end in `ended` exactly once.
     let over = false;
+    let outOfMemory = false;
+    let stopMemoryWatch = () => {};
     const ended = (exit: Exit) => {
       if (over) return;
       over = true;
       entry.child = undefined;
+      stopMemoryWatch();
       forgetProcess(runDir, spec.name);
       settle(entry, exit, Date.now() - since, restarts);
     };
     child.on("error", () => ended({ code: 127, signal: null }));
-    child.on("exit", (code, signal) => ended({ code, signal }));
+    child.on("exit", (code, signal) => ended({ code, signal, ...(outOfMemory ? { outOfMemory } : {}) }));
     if (child.pid === undefined) return;
     rememberProcess(runDir, spec.name, child.pid);
+    if (spec.memoryBytes !== undefined)
+      stopMemoryWatch = watchMemory(child.pid, spec.memoryBytes, () => {
+        outOfMemory = true;
+        child.kill("SIGKILL");
+      });
     enter(entry, { kind: "running", pid: child.pid, since, restarts });
   };
 

@@ -10,6 +10,7 @@ import type { ExecutedBlock } from "../ledger/types.ts";
 import type { Store } from "../storage/types.ts";
 import type { Proofs } from "./proofs.ts";
 import type { ChainReport, GovernanceOutcome } from "./services.ts";
+import type { Shadow } from "./shadow.ts";
 
 /** Governance transactions remembered with what became of them. */
 const remembered = 256;
@@ -44,11 +45,12 @@ export function createGoverned(): Governed {
 export interface ChainReportOptions {
   readonly store: Pick<Store, "finalBlock">;
   readonly proofs: Proofs;
+  readonly shadow: Pick<Shadow, "state" | "evidence">;
   readonly governed: Governed;
   readonly ledger: () => SettlementLedger;
 }
 
-export function createChainReports({ store, proofs, governed, ledger }: ChainReportOptions) {
+export function createChainReports({ store, proofs, shadow, governed, ledger }: ChainReportOptions) {
   /** The outcome with its way to the root at `rootHeight`; undefined when it is not under that root, or its block is no longer kept. */
   async function outcome(hash: Uint8Array, rootHeight: Height): Promise<GovernanceOutcome | undefined> {
     const known = governed.find(hash);
@@ -65,15 +67,22 @@ export function createChainReports({ store, proofs, governed, ledger }: ChainRep
   }
 
   return async (from: number, transactions: readonly Uint8Array[]): Promise<ChainReport> => {
-    const final = proofs.newest();
-    if (!final) return { final, handovers: [], components: undefined, outcomes: [] };
+    // Nothing after its evidence is compared.
+    const final = shadow.evidence ?? proofs.newest();
+    if (!final) return { final, handovers: [], components: undefined, outcomes: [], shadow: shadow.state };
     const { rootHeight } = final.header;
     const outcomes: GovernanceOutcome[] = [];
     for (const hash of transactions.slice(0, mostAsked)) {
       const found = await outcome(hash, rootHeight);
       if (found) outcomes.push(found);
     }
-    return { final, handovers: proofs.way(from), components: ledger().components(rootHeight), outcomes };
+    return {
+      final,
+      handovers: proofs.way(from),
+      components: ledger().components(rootHeight),
+      outcomes,
+      shadow: shadow.state,
+    };
   };
 }
 

@@ -10,6 +10,7 @@ import type { Membership } from "./membership.ts";
 import type { Proofs } from "./proofs.ts";
 import type { Receiving } from "./receiving.ts";
 import type { Observer } from "./services.ts";
+import type { Shadow } from "./shadow.ts";
 import type { Status } from "./status.ts";
 
 export interface CommitsOptions {
@@ -21,6 +22,7 @@ export interface CommitsOptions {
   readonly dissemination: Dissemination;
   readonly checkpoints: Checkpoints;
   readonly proofs: Proofs;
+  readonly shadow: Shadow;
   readonly status: Status;
   readonly executor: Executor;
   /** Some batches left the way. */
@@ -34,7 +36,8 @@ export interface Commits {
 }
 
 export function createCommits(options: CommitsOptions): Commits {
-  const { store, state, membership, clockGuard, receiving, dissemination, checkpoints, proofs, status } = options;
+  const { store, state, membership, clockGuard, receiving, dissemination, checkpoints, proofs, shadow, status } =
+    options;
 
   /** What finalizes a closing block may be an empty block behind it: peers that catch up need both. */
   function keepCarriers(closing: Block, finalization: Certificate): void {
@@ -60,11 +63,14 @@ export function createCommits(options: CommitsOptions): Commits {
       options.observe({ kind: "block-final", height, view, block: block.hash, batches: digests, payments });
       status.final(block);
       options.executor.enqueue(block);
+      shadow.finalized(block, finalization);
     },
     keepCertificate(certificate) {
       store.keep({ kind: "certificate", certificate });
       const block = certificate.kind === "finalize" ? state().blocks.get(certificate.block) : undefined;
-      if (block) proofs.finalized(block, certificate);
+      if (!block) return;
+      proofs.finalized(block, certificate);
+      if (block.header.height <= state().finalized.height) shadow.finalized(block, certificate);
     },
   };
 }

@@ -17,10 +17,8 @@ import { createCatchUp } from "./catch-up.ts";
 import { createChainReports, createGoverned } from "./chain-report.ts";
 import { chainViewOf } from "./chain-view.ts";
 import { createCheckpoints } from "./checkpoints.ts";
-import { createClockGuard } from "./clock-guard.ts";
 import { createCommits } from "./commits.ts";
 import { type CoreLoop, createCoreLoop } from "./core-loop.ts";
-import { createDiskGuard } from "./disk-guard.ts";
 import { createDissemination } from "./dissemination.ts";
 import { createExecutor } from "./executor.ts";
 import { createFetching } from "./fetching.ts";
@@ -47,6 +45,7 @@ import { createStatus } from "./status.ts";
 import { createSubmissions } from "./submissions.ts";
 import { createTimers } from "./timers.ts";
 import { createVerifier } from "./verifier.ts";
+import { createVoting } from "./voting.ts";
 
 export interface DriverOptions {
   readonly clock: Clock;
@@ -109,21 +108,18 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     if (peer !== undefined && seat !== membership.self) penalizePeer(peer, reason);
   };
 
-  /** Everything that may not sign now: the volume, or the clock. The core knows one gate. */
-  const mayVote = () => guard.healthy && clockGuard.fault === "";
-  let voting = true;
-  function gate(reason: string): void {
-    const allowed = mayVote();
-    if (allowed === voting) return;
-    voting = allowed;
-    observe({ kind: "voting", allowed, reason: allowed ? "" : reason });
-    if (!core) return;
-    core.feed({ kind: "disk", healthy: allowed });
-    status.changed();
-  }
-  const guard = createDiskGuard({ store, clock, observe, onChange: (_, fault) => gate(`the volume failed: ${fault}`) });
-  const maxClockDrift = () => membership.config.parameters.maxClockDrift;
-  const clockGuard = createClockGuard({ clock, maxClockDrift, onChange: gate });
+  const voting = createVoting({
+    clock,
+    store,
+    observe,
+    maxClockDrift: () => membership.config.parameters.maxClockDrift,
+    diverged: () => executor.stop(),
+    onChange(healthy) {
+      core?.feed({ kind: "disk", healthy });
+      if (core) status.changed();
+    },
+  });
+  const { guard, clockGuard, shadow } = voting;
 
   const index = createMessageIndex();
   const governed = createGoverned();
@@ -145,7 +141,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     ledger: () => ledger,
     chain: () => chain,
     applied: ({ batch }) => index.remove(batch),
-    ended: governed.executed,
+    ended: [governed.executed, shadow.executed],
     executed,
     onFatal: fatal,
   });
@@ -212,14 +208,16 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     onFatal: fatal,
   });
   const newest = store.recovered.finalized;
-  if (newest && newest.finalization.block === newest.block.hash) proofs.finalized(newest.block, newest.finalization);
+  if (newest && newest.finalization.block === newest.block.hash)
+    for (const part of [shadow, proofs]) part.finalized(newest.block, newest.finalization);
   const catchUp = createCatchUp({
     ...shared,
     state: () => core?.state ?? initial,
     backlog: () => executor.backlog,
     executed: () => ledger.executed.height,
     penalize,
-    checkpoint: (seat) => restore(seat),
+    // Who diverged does not go over to what others computed.
+    checkpoint: async (seat) => !voting.diverged && (await restore(seat)),
   });
   const routing = createRouting({
     ...shared,
@@ -243,7 +241,8 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     settlement,
     submissions,
     target: () => catchUp.target,
-    fault: () => (guard.fault !== "" ? `the volume failed: ${guard.fault}` : clockGuard.fault),
+    fault: () => voting.fault,
+    diverged: () => voting.diverged,
   });
 
   const queries = createQueries({
@@ -279,6 +278,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     dissemination,
     checkpoints,
     proofs,
+    shadow,
     status,
     executor,
     ordered: () => payload.ordered(),
@@ -299,6 +299,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     keys: () => keys,
     ledger: () => ledger,
     replaceLedger: (restored, time) => {
+      shadow.jumped();
       ledger = restored;
       executedTime = time;
     },
@@ -414,7 +415,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
   network.onBroadcast((from, bytes) => inbound.push(from, bytes));
   network.onRequest(createServing({ ...shared, store, chain: () => chain, receiving, proofs, penalize: penalizePeer }));
   peers.dial();
-  if (!mayVote()) core.feed({ kind: "disk", healthy: false });
+  if (!voting.allowed) core.feed({ kind: "disk", healthy: false });
   core.feed({ kind: "start" });
   for (const block of rest) executor.enqueue(block);
   for (const batch of await unorderedBatches(store, chain)) {
@@ -433,7 +434,7 @@ export async function startDriver(options: DriverOptions): Promise<Driver> {
     watchStatus: status.watch,
     submitGovernance: (transaction) => Promise.resolve(govern(transaction)),
     backup: createBackups({ ...shared, chain: options.chain, store, proofs, status, guard }),
-    chainReport: createChainReports({ ...shared, store, proofs, governed, ledger: () => ledger }),
+    chainReport: createChainReports({ ...shared, store, proofs, shadow, governed, ledger: () => ledger }),
   };
 
   return {

@@ -34,7 +34,7 @@ export interface ExecutorOptions {
   /** Called after each batch. */
   readonly applied: (stored: StoredBatch) => void;
   /** Called with each block's results, whatever it was executed for. */
-  readonly ended: (result: ExecutedBlock) => void;
+  readonly ended: readonly ((result: ExecutedBlock) => void)[];
   /** Called after each queued block, before the next begins. */
   readonly executed: (block: Block, result: ExecutedBlock) => Promise<void>;
   readonly onFatal: (error: unknown) => void;
@@ -82,14 +82,15 @@ export function createExecutor(options: ExecutorOptions): Executor {
       await clock.yield();
     }
     const result = measured(clock, observe, "root", () => machine.end());
-    options.ended(result);
+    for (const hear of options.ended) hear(result);
     return result;
   }
 
   async function run(): Promise<void> {
     for (let block = queue.shift(); block !== undefined && !stopped; block = queue.shift()) {
       const result = await execute(block);
-      if (!result) return;
+      // Stopped meanwhile: nobody is told any more.
+      if (!result || stopped) return;
       await options.executed(block, result);
     }
   }
@@ -108,11 +109,11 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return queue.length;
     },
     enqueue(block) {
-      if (!paused) start([block]);
+      if (!paused && !stopped) start([block]);
     },
     resume(blocks) {
       paused = false;
-      start(blocks);
+      if (!stopped) start(blocks);
     },
     async execute(block) {
       const result = await execute(block);

@@ -62,6 +62,7 @@ export function createRouting(options: RoutingOptions): Routing {
           vote: message.vote.kind,
           epoch: message.vote.epoch,
           view: message.vote.view,
+          block: message.vote.block,
         });
         if (seat === undefined) return;
         if (message.vote.epoch !== membership().config.epoch) return;

@@ -16,6 +16,7 @@ import type {
 import type { CertifiedComponents } from "../ledger/proof-report.ts";
 import type { MessageOutcome } from "../ledger/types.ts";
 import type { PeerName } from "./ports.ts";
+import type { ShadowState } from "./shadow.ts";
 
 /** What became of a submission. All four are ordinary answers; a rejection of the promise is a bug. */
 export type SubmitResult =
@@ -179,6 +180,8 @@ export interface ChainReport {
   /** Components under the header's root; undefined while it is not executed here. */
   readonly components: CertifiedComponents | undefined;
   readonly outcomes: readonly GovernanceOutcome[];
+  /** With a mismatch, `final` is the header that shows it. */
+  readonly shadow: ShadowState;
 }
 
 /** A checkpoint on its way out of the volume: the head, final blocks above it each with its batches, its state, its executed keys. */
@@ -209,7 +212,7 @@ export type BackupResult =
 export interface BackupOptions {
   /** Of the checkpoint; undefined: the newest that is proven. */
   readonly height: Height | undefined;
-  /** Least blocks above it that are to be executed again. */
+  /** Blocks above it that are to be executed again; one will do when the chain rests. */
   readonly replay: number;
 }
 
@@ -277,6 +280,8 @@ export type DriverEvent =
       readonly vote: VoteKind;
       readonly epoch: number;
       readonly view: number;
+      /** What it is for: two of one kind for different blocks of a view are a double vote. */
+      readonly block: Digest;
     }
   /** Microseconds spent in a stage; may sum several calls. For `persist` it is the wait, not CPU. */
   | { readonly kind: "stage"; readonly stage: Stage; readonly microseconds: number }

@@ -37,6 +37,8 @@ export interface StatusOptions {
   readonly target: () => Height;
   /** What keeps this validator from voting: volume or clock; "" when nothing does. */
   readonly fault: () => string;
+  /** Own execution computed another root than a final header names. */
+  readonly diverged: () => boolean;
 }
 
 /** A validator this many blocks behind its peers, or this many behind in execution, is not ready. */
@@ -53,6 +55,8 @@ export function createStatus(options: StatusOptions): Status {
   let timeouts = 0;
   let newest: Block | undefined;
 
+  const isQuarantined = () => state().quarantined || options.diverged();
+
   function reachable(): number {
     const { config, self, others } = membership();
     const seats = others.filter(({ peer }) => connected.has(peer)).map(({ seat }) => seat);
@@ -61,9 +65,9 @@ export function createStatus(options: StatusOptions): Status {
 
   function notReady(): string {
     const { totals, self } = membership();
-    const { quarantined, finalized } = state();
+    const { finalized } = state();
     if (options.fault() !== "") return options.fault();
-    if (quarantined) return "quarantined: a quorum certified another state root than this validator's";
+    if (isQuarantined()) return "quarantined: a quorum certified another state root than this validator's";
     if (self === undefined) return "a learner: its key is not in the validator set";
     const power = reachable();
     if (power < totals.quorum) return `members with ${power} power are connected, a quorum needs ${totals.quorum}`;
@@ -103,9 +107,8 @@ export function createStatus(options: StatusOptions): Status {
     },
     epochChanged: hearing.epochChanged,
     cannotAccept() {
-      const { quarantined } = state();
       if (options.fault() !== "") return options.fault();
-      if (quarantined) return "quarantined: a quorum certified another state root than this validator's";
+      if (isQuarantined()) return "quarantined: a quorum certified another state root than this validator's";
       return membership().self === undefined ? "a learner accepts no messages" : "";
     },
     isAvailable(digest) {
@@ -130,8 +133,8 @@ export function createStatus(options: StatusOptions): Status {
         settledHeight: settlement.height,
         executedHeight: height,
         stateRoot: root,
-        role: now.quarantined ? "quarantined" : self === undefined ? "learner" : "validator",
-        voting: self !== undefined && !now.quarantined && options.fault() === "",
+        role: isQuarantined() ? "quarantined" : self === undefined ? "learner" : "validator",
+        voting: self !== undefined && !isQuarantined() && options.fault() === "",
         notReady: reason,
         queuedPayments: submissions.payments,
         settledPayments: settlement.payments,

@@ -18,6 +18,8 @@ export interface AdminOptions {
   /** Client subjects that may change something. */
   readonly operators: readonly string[];
   readonly settlementLatency: () => { readonly p50: number; readonly p99: number };
+  /** Version of the software. */
+  readonly release: string;
 }
 
 /** Closest two answers of WatchStatus come, ms: a fast chain is shown, not echoed. */
@@ -35,8 +37,9 @@ export function routeAdmin(router: ConnectRouter, options: AdminOptions): void {
   };
   const status = (): ReturnType<typeof statusMessage> => {
     const services = host.services();
-    if (!services) return { seat: host.seat, region: host.region, ...withoutChain(host) };
-    return statusMessage(services.status(), options.settlementLatency());
+    const software = { release: options.release, residentMemoryBytes: BigInt(process.memoryUsage.rss()) };
+    if (!services) return { seat: host.seat, region: host.region, ...withoutChain(host), ...software };
+    return { ...statusMessage(services.status(), options.settlementLatency()), ...software };
   };
 
   router.rpc(AdminService.method.getStatus, unary(status));

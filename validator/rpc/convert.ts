@@ -103,12 +103,25 @@ export function directoryMessage(directory: Directory): MessageInitShape<typeof 
 }
 
 export function chainReportMessage(report: ChainReport): MessageInitShape<typeof GetChainReportResponseSchema> {
-  const { final, components, handovers, outcomes } = report;
+  const { final, components, handovers, outcomes, shadow } = report;
+  const { compared, blocks, payments, mismatch } = shadow;
   return {
     ...(final && { header: encodeHeader(final.header), finalization: encodeCertificate(final.finalization) }),
     ...components,
     handovers: [...handovers],
     outcomes: outcomes.map(({ hash, granted, reason, receipt }) => ({ transaction: hash, granted, reason, receipt })),
+    shadow: {
+      ...(compared && { height: BigInt(compared.height), root: bytesOf(compared.root) }),
+      blocks: BigInt(blocks),
+      payments: BigInt(payments),
+      ...(mismatch && {
+        mismatch: {
+          height: BigInt(mismatch.height),
+          expected: bytesOf(mismatch.expected),
+          computed: bytesOf(mismatch.computed),
+        },
+      }),
+    },
   };
 }
 

@@ -111,8 +111,8 @@ export const logEvents = {
   },
   "vote-received": {
     level: "trace",
-    fields: ["peerId", "vote", "epoch", "view"],
-    help: "A vote came from the peer with this key.",
+    fields: ["peerId", "vote", "epoch", "view", "block"],
+    help: "A vote came from the peer with this key. Two of one kind in one view for different blocks are a double vote.",
   },
   "bad-vote": {
     level: "warn",

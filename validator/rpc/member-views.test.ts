@@ -1,11 +1,12 @@
 /** What a validator can say of the others' views. */
 import { describe, expect, test } from "vitest";
-import { seatIndex, type VoteKind, view as viewOf } from "../consensus/types.ts";
+import { seatIndex, type VoteKind, view as viewOf, zeroDigest } from "../consensus/types.ts";
 import type { DriverEvent } from "../driver/services.ts";
 import { createMemberViews, judgedAfter } from "./member-views.ts";
 
 const vote = (seat: string | undefined, kind: VoteKind, view: number): DriverEvent => ({
   kind: "vote-received",
+  block: zeroDigest,
   from: "peer",
   seat,
   vote: kind,

@@ -101,10 +101,34 @@ describe("a view's phases", () => {
 describe("counters", () => {
   test("votes by result", async () => {
     const { at, value } = observed();
-    at(0, { kind: "vote-received", from: "ab", seat: undefined, vote: "notarize", epoch: 0, view: 1 });
-    at(0, { kind: "vote-received", from: "ab", seat: undefined, vote: "finalize", epoch: 0, view: 1 });
+    at(0, {
+      kind: "vote-received",
+      from: "ab",
+      seat: undefined,
+      vote: "notarize",
+      epoch: 0,
+      view: 1,
+      block: zeroDigest,
+    });
+    at(0, {
+      kind: "vote-received",
+      from: "ab",
+      seat: undefined,
+      vote: "finalize",
+      epoch: 0,
+      view: 1,
+      block: zeroDigest,
+    });
     at(0, { kind: "vote-cast", vote: "nullify", view: 1, reason: "timeout" });
-    at(0, { kind: "vote-received", from: "ab", seat: undefined, vote: "suspect", epoch: 0, view: 1 });
+    at(0, {
+      kind: "vote-received",
+      from: "ab",
+      seat: undefined,
+      vote: "suspect",
+      epoch: 0,
+      view: 1,
+      block: zeroDigest,
+    });
     at(0, { kind: "consensus", event: { kind: "bad-vote", signer: seatIndex(2), voteKind: "finalize" } });
     const votes = (result: string): Promise<number> => value(`consensus_votes_total{result="${result}"}`);
     expect([await votes("prepare"), await votes("commit"), await votes("nullify"), await votes("invalid")]).toEqual([

@@ -80,7 +80,13 @@ export function createObservation(options: ObservationOptions): Observation {
       case "consensus":
         return observeConsensus(event.event, metrics, log);
       case "vote-received":
-        log("vote-received", { peerId: event.from, vote: event.vote, epoch: event.epoch, view: event.view });
+        log("vote-received", {
+          peerId: event.from,
+          vote: event.vote,
+          epoch: event.epoch,
+          view: event.view,
+          block: event.block,
+        });
         return countVote(event.vote);
       case "vote-cast":
         // What allowed it from the beginning is never said to have changed.

@@ -20,6 +20,7 @@ export interface RpcOptions {
   readonly log: Log;
   readonly telemetry: Telemetry;
   readonly settlementLatency: AdminOptions["settlementLatency"];
+  readonly release: AdminOptions["release"];
 }
 
 /** Field tags, lengths and a traceparent around a submission's bytes. */
@@ -52,7 +53,8 @@ export function startRpc(options: RpcOptions): Promise<RpcServer> {
     routes: (router) => {
       routeSettlement(router, { host, calls, metrics, telemetry, watchers, operators });
       routeBackup(router, { host, calls, readers: [...operators, ...(config.tls?.backups ?? [])] });
-      routeAdmin(router, { host, calls, log, watchers, operators, settlementLatency: options.settlementLatency });
+      const { settlementLatency, release } = options;
+      routeAdmin(router, { host, calls, log, watchers, operators, settlementLatency, release });
     },
   });
 }

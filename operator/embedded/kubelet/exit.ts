@@ -21,7 +21,7 @@ const signals: Readonly<Record<string, number>> = constants.signals;
  * FallbackToLogsOnError`).
  */
 export function terminated(
-  exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null },
+  exit: { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly outOfMemory?: boolean },
   startedAt: number,
   finishedAt: number,
   said: string,
@@ -34,7 +34,7 @@ export function terminated(
   return {
     exitCode,
     ...(signal === undefined ? {} : { signal }),
-    reason: exitCode === 0 ? "Completed" : "Error",
+    reason: exit.outOfMemory ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error",
     ...(message === "" && exitCode === 0 ? {} : { message }),
     startedAt: timestamp(startedAt),
     finishedAt: timestamp(finishedAt),

@@ -62,6 +62,14 @@ describe("a pod", () => {
     expect(startsOf("quick-a")).toHaveLength(1);
   });
 
+  test("that holds more memory than its limit is killed, and says so; it is started again", async () => {
+    await world.start();
+    await world.member("quick-a", { container: { resources: { limits: { memory: "1Mi" } } } });
+    const down = await world.until(pods, "quick-a", waitingFor("CrashLoopBackOff"));
+    expect(container(down)?.lastState).toMatchObject({ terminated: { reason: "OOMKilled", exitCode: 137, signal: 9 } });
+    await world.until(pods, "quick-a", (pod) => (container(pod)?.restartCount ?? 0) > 0);
+  });
+
   test("killed from outside, shows it within a second and starts again", async () => {
     await world.start();
     await world.member("quick-a");

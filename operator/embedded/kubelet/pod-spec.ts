@@ -45,6 +45,9 @@ const container = z.object({
     .array(z.object({ name: name.optional(), containerPort: port }))
     .max(64)
     .default([]),
+  resources: z
+    .object({ limits: z.object({ memory: z.union([z.string(), z.number()]).optional() }).optional() })
+    .optional(),
   volumeMounts: z
     .array(z.object({ name, mountPath, readOnly: z.boolean().default(false) }))
     .max(64)

@@ -3,6 +3,7 @@
  * waits for a process: ends, probes and timers make the key due again. A volume is held by one pod at a time, from
  * before its process starts until after it ended.
  */
+import { millionths } from "../../api/rules/quantities.ts";
 import type { Clock } from "../../kube/clock.ts";
 import { pods as podKind } from "../../kube/kinds.ts";
 import type { ObjectKey, StoredObject } from "../../kube/objects.ts";
@@ -232,6 +233,7 @@ export function createPods(options: PodsOptions): Pods {
     run.crashedAt = undefined;
     run.state = { kind: "running", pid: 0, since: clock.wall() };
     const said = container.terminationMessagePath;
+    const memory = millionths(container.resources?.limits?.memory ?? "");
     run.messageFile = said === undefined ? undefined : rewritePath(said, container, directory);
     runtime.create({
       name: run.process,
@@ -240,6 +242,7 @@ export function createPods(options: PodsOptions): Pods {
       directory,
       logFile: run.log,
       restart: false,
+      ...(memory === undefined ? {} : { memoryBytes: Number(memory / 1_000_000n) }),
       ...(options.logBytes === undefined ? {} : { logBytes: options.logBytes }),
     });
     const process = runtime.observe(run.process);

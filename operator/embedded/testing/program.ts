@@ -12,6 +12,11 @@ switch (what) {
   case "run":
     setInterval(() => {}, 60_000);
     break;
+  case "hoard": {
+    const kept: Buffer[] = [];
+    setInterval(() => kept.push(Buffer.alloc(8 << 20, 1)), 10);
+    break;
+  }
   case "stubborn":
     process.on("SIGTERM", () => console.log("asked to end"));
     console.log("ready");

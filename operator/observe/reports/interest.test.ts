@@ -8,7 +8,7 @@ const words = (height: number, epoch = 0): Words => {
   return { role: "validator", voting: true, epoch, view: height, height, root: "", heard: [] };
 };
 const proven = (height: number, epoch = 0): Examined => {
-  return { kind: "proven", header: { height, epoch }, trusted: {} } as Examined;
+  return { kind: "proven", header: { height, epoch }, trusted: {}, shadow: { kind: "absent" } } as Examined;
 };
 const refused: Examined = { kind: "refused", reason: "no" };
 const resting = { learning: false, awaited: false, followings: 0 };
@@ -38,6 +38,17 @@ describe("a pod is asked for a chain report", () => {
     expect(dueAt(known, words(101), { ...resting, awaited: true })).toBe(1_000);
     expect(dueAt(known, words(100), { ...resting, awaited: true })).toBeUndefined();
     expect(dueAt(known, words(100), { ...resting, followings: 1 })).toBe(1_000);
+  });
+
+  test("again until it shows the mismatch it says it has", () => {
+    const diverged = { ...words(101), role: "quarantined" } as const;
+    expect(dueAt(known, diverged, resting)).toBe(1_000);
+    const without = asked([1_000, diverged, proven(101)]);
+    expect(dueAt(without, diverged, resting)).toBe(1_000);
+    const value = { height: 99, blocks: 9, payments: 9, mismatch: { height: 100, expected: "0", computed: "1" } };
+    const shadow = { kind: "verified", value } as const;
+    const shown = asked([1_000, diverged, { ...proven(101), shadow } as Examined]);
+    expect(dueAt(shown, diverged, resting)).toBeUndefined();
   });
 
   test("again at once between two epochs, and ever less often while nothing bears out its words", () => {

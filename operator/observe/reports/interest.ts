@@ -6,7 +6,9 @@ import type { Words } from "./words.ts";
 export interface Interest {
   readonly askedAt: number;
   /** What the last one showed; undefined: it is to be asked whatever its words are. */
-  readonly shown: { readonly epoch: number; readonly height: number; readonly followings: number } | undefined;
+  readonly shown:
+    | { readonly epoch: number; readonly height: number; readonly followings: number; readonly diverged: boolean }
+    | undefined;
   /** Since when its reports have not borne out its words: an honest one is between two epochs for seconds. */
   readonly doubtedSince: number | undefined;
   /** Reports that did not hold; halved by each that bears out its words. */
@@ -58,6 +60,7 @@ export function dueAt(
   const { shown, askedAt } = interest;
   const now = patientUntil(interest);
   if (!shown || words.epoch !== shown.epoch || followings !== shown.followings) return now;
+  if (words.role === "quarantined" && !shown.diverged) return now;
   const moved = words.height - shown.height;
   if (moved <= 0) return undefined;
   const worth = awaited || moved >= (learning ? manyBlocks.learning : manyBlocks.resting);
@@ -77,11 +80,18 @@ export function afterReport(
     const height = Math.max(words.height, shown.height);
     return {
       askedAt,
-      shown: { epoch: shown.epoch, height, followings },
+      shown: { epoch: shown.epoch, height, followings, diverged: showsMismatch(examined) },
       doubtedSince: undefined,
       refusals: refusals >> 1,
     };
   }
   const refused = examined?.kind === "refused" ? 1 : 0;
   return { askedAt, shown: undefined, doubtedSince: doubtedSince ?? askedAt, refusals: refusals + refused };
+}
+
+/** Its first report may come before the header that shows what it says. */
+function showsMismatch(examined: Examined | undefined): boolean {
+  return (
+    examined?.kind === "proven" && examined.shadow.kind === "verified" && examined.shadow.value.mismatch !== undefined
+  );
 }

@@ -23,7 +23,8 @@ import {
   type TrustedSet,
   trustNext,
 } from "../../../validator/ledger/proof-report.ts";
-import type { TransactionOutcome } from "../../plan/snapshot.ts";
+import type { Claim, Shadow, TransactionOutcome } from "../../plan/snapshot.ts";
+import { readShadow } from "./shadow.ts";
 import { hex, sentence } from "./words.ts";
 
 /** A governance transaction whose outcome is wanted. */
@@ -36,7 +37,7 @@ export interface Followed {
 
 /** What one validator's chain report proved. */
 export type Examined =
-  | { readonly kind: "proven"; readonly header: Header; readonly trusted: TrustedSet }
+  | { readonly kind: "proven"; readonly header: Header; readonly trusted: TrustedSet; readonly shadow: Claim<Shadow> }
   /** It showed no header yet, none of the way there, or a part that was followed. */
   | { readonly kind: "nothing" }
   /** It showed something that does not hold: a sentence. */
@@ -158,7 +159,7 @@ export function openKnowledge(document: string): OpenedKnowledge {
         coverage = { state: state.modeSeq === coverage.state.modeSeq ? coverage.state : state, height: header.height };
     }
     examineOutcomes(header, answer, followed);
-    return { kind: "proven", header, trusted };
+    return { kind: "proven", header, trusted, shadow: readShadow(answer, header) };
   }
 
   return {

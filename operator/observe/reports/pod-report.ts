@@ -38,12 +38,13 @@ export function reportOf(pod: PodState, knowledge: Knowledge | undefined, operat
       sets: examined.kind === "refused" ? { kind: "unverified", value: examined.reason } : { kind: "absent" },
       outcomes: { kind: "absent" },
     };
-  const { header, trusted } = examined;
+  const { header, trusted, shadow } = examined;
   return {
     ...shared,
     height: { kind: "verified", value: header.height },
     root: { kind: "verified", value: header.root },
     sets: { kind: "verified", value: certifiedSets(trusted, knowledge.coverage(), operatorKey) },
+    shadow,
     outcomes: { kind: "verified", value: knowledge.outcomes() },
   };
 }
@@ -56,10 +57,12 @@ const unproven = { epoch: -1, degradedRegions: [] };
 /** Equal for two reports between which nothing changed that the planner acts on. */
 export function digestOf(report: Report | undefined): string {
   if (!report) return "";
-  const { identity, podUid, keys, role, voting, epoch, height, root, sets, heard, outcomes } = report;
+  const { identity, podUid, keys, role, voting, epoch, height, root, sets, shadow, heard, outcomes } = report;
   const step = role === "learner" && height.kind === "verified" ? Math.floor(height.value / learnerStep) : 0;
   // A set is fixed for its epoch.
   const { epoch: proven, degradedRegions } = sets.kind === "verified" ? sets.value.current : unproven;
   const claims = [height.kind, root.kind, sets.kind, proven, degradedRegions];
-  return JSON.stringify([identity, podUid, keys, role, voting, epoch, step, claims, heard, outcomes]);
+  // Its counters grow with the height.
+  const compared = shadow && [shadow.kind, shadow.kind === "verified" ? shadow.value.mismatch : undefined];
+  return JSON.stringify([identity, podUid, keys, role, voting, epoch, step, claims, compared, heard, outcomes]);
 }

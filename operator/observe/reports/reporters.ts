@@ -15,6 +15,7 @@ import {
 import { afterReport, dueAt, type Interest, noInterest, patientUntil } from "./interest.ts";
 import { type Examined, type Followed, type Knowledge, openKnowledge } from "./knowledge.ts";
 import { digestOf, type PodState, reportOf, unseen } from "./pod-report.ts";
+import { withKnownShadow } from "./shadow.ts";
 import { sentence } from "./words.ts";
 
 export interface ReportersOptions {
@@ -221,10 +222,10 @@ export function createReporters(options: ReportersOptions): Reporters {
     pod.asking = true;
     pod.interest = { ...pod.interest, askedAt: clock.monotonic() };
     const [wanted, then] = [followed, followings];
-    let examined: Examined | undefined;
+    let shown: Examined | undefined;
     try {
       const hashes = wanted.slice(0, 16).map(({ hash }) => hash);
-      examined = known.examine(await pod.connection.chainReport(known.newest.config.epoch, hashes), wanted);
+      shown = known.examine(await pod.connection.chainReport(known.newest.config.epoch, hashes), wanted);
     } catch (error) {
       // Too slow, too large, or cut off.
       pod.trouble = `it gave no chain report: ${sentence(error instanceof Error ? error.message : String(error))}`;
@@ -232,9 +233,10 @@ export function createReporters(options: ReportersOptions): Reporters {
       pod.asking = false;
     }
     if (pods.get(pod.state.target.identity) !== pod || !pod.state.words) return;
-    pod.interest = afterReport(pod.interest, words, examined, then);
+    pod.interest = afterReport(pod.interest, words, shown, then);
     // What it proved before stays true.
-    if (!examined || (examined.kind === "nothing" && pod.state.examined.kind === "proven")) return;
+    if (!shown || (shown.kind === "nothing" && pod.state.examined.kind === "proven")) return;
+    const examined = withKnownShadow(shown, pod.state.examined);
     if (examined.kind === "refused") pod.trouble = examined.reason;
     else if (pod.state.keys.kind === "verified") pod.trouble = "";
     pod.state = { ...pod.state, examined };

@@ -36,7 +36,7 @@ export function readStatus(status: GetStatusResponse): Words {
 }
 
 /** Numbers above 2^53 − 1 are of no chain: -1 is of none either. */
-const whole = (number: bigint) => (number <= Number.MAX_SAFE_INTEGER ? Number(number) : -1);
+export const whole = (number: bigint): number => (number <= Number.MAX_SAFE_INTEGER ? Number(number) : -1);
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 

@@ -19,8 +19,8 @@ export interface ReportedFleet {
   readonly changes: readonly string[];
   /** Resolves with the first value that is not undefined; looked for at every change told. */
   readonly until: <T>(find: () => T | undefined) => Promise<T>;
-  /** Starts one more process with a volume of its own, which later ones find at this seat; it is reported from now on. */
-  readonly start: (identity: string, seat: string) => Promise<PublicKeys>;
+  /** Starts one more process with a volume of its own, which later ones find at this seat; it is reported from now on. Without a program: the sources'. */
+  readonly start: (identity: string, seat: string, program?: string) => Promise<PublicKeys>;
   /** Ends a process for good; nobody asks it any more. */
   readonly stop: (identity: string) => Promise<void>;
   readonly report: (identity: string) => Report;
@@ -83,7 +83,7 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
     governor,
     changes,
     until,
-    async start(identity, ofSeat) {
+    async start(identity, ofSeat, program = join(root, "validator/main.ts")) {
       const [p2p, rpc, metrics] = [next, next + 1, next + 2];
       next += 3;
       const config = {
@@ -101,7 +101,7 @@ export async function startReportedFleet(portBase: number): Promise<ReportedFlee
       writeFileSync(file, JSON.stringify(config));
       runtime.create({
         name: identity,
-        program: join(root, "validator/main.ts"),
+        program,
         args: ["--config", file],
         logFile: join(layout.logs, `${identity}.log`),
       });

@@ -695,7 +695,7 @@ export declare type ReadCheckpointRequest = Message<"validator.v1.ReadCheckpoint
   height: bigint;
 
   /**
-   * Least blocks above it that come along; at most 1024.
+   * Blocks above it that come along, at most 1024; fewer, but one at least, when the chain rests.
    *
    * @generated from field: uint32 replay = 2;
    */
@@ -915,6 +915,13 @@ export declare type GetChainReportResponse = Message<"validator.v1.GetChainRepor
    * @generated from field: repeated validator.v1.GovernanceOutcome outcomes = 8;
    */
   outcomes: GovernanceOutcome[];
+
+  /**
+   * With a mismatch, the header above is the one that shows it, not the newest.
+   *
+   * @generated from field: validator.v1.ShadowReport shadow = 9;
+   */
+  shadow?: ShadowReport | undefined;
 };
 
 /**
@@ -922,6 +929,76 @@ export declare type GetChainReportResponse = Message<"validator.v1.GetChainRepor
  * Use `create(GetChainReportResponseSchema)` to create a new message.
  */
 export declare const GetChainReportResponseSchema: GenMessage<GetChainReportResponse>;
+
+/**
+ * What the process executed itself and compared with the roots that final headers name, since it began.
+ *
+ * @generated from message validator.v1.ShadowReport
+ */
+export declare type ShadowReport = Message<"validator.v1.ShadowReport"> & {
+  /**
+   * Newest height compared, and the root computed there; empty before the first.
+   *
+   * @generated from field: uint64 height = 1;
+   */
+  height: bigint;
+
+  /**
+   * @generated from field: bytes root = 2;
+   */
+  root: Uint8Array;
+
+  /**
+   * Executed here up to that height.
+   *
+   * @generated from field: uint64 blocks = 3;
+   */
+  blocks: bigint;
+
+  /**
+   * @generated from field: uint64 payments = 4;
+   */
+  payments: bigint;
+
+  /**
+   * @generated from field: validator.v1.RootMismatch mismatch = 5;
+   */
+  mismatch?: RootMismatch | undefined;
+};
+
+/**
+ * Describes the message validator.v1.ShadowReport.
+ * Use `create(ShadowReportSchema)` to create a new message.
+ */
+export declare const ShadowReportSchema: GenMessage<ShadowReport>;
+
+/**
+ * The first block whose roots differ: nothing after it is executed.
+ *
+ * @generated from message validator.v1.RootMismatch
+ */
+export declare type RootMismatch = Message<"validator.v1.RootMismatch"> & {
+  /**
+   * @generated from field: uint64 height = 1;
+   */
+  height: bigint;
+
+  /**
+   * @generated from field: bytes expected = 2;
+   */
+  expected: Uint8Array;
+
+  /**
+   * @generated from field: bytes computed = 3;
+   */
+  computed: Uint8Array;
+};
+
+/**
+ * Describes the message validator.v1.RootMismatch.
+ * Use `create(RootMismatchSchema)` to create a new message.
+ */
+export declare const RootMismatchSchema: GenMessage<RootMismatch>;
 
 /**
  * @generated from message validator.v1.GovernanceOutcome
@@ -1227,6 +1304,20 @@ export declare type GetStatusResponse = Message<"validator.v1.GetStatusResponse"
    * @generated from field: string leader = 25;
    */
   leader: string;
+
+  /**
+   * Version of the software that runs.
+   *
+   * @generated from field: string release = 26;
+   */
+  release: string;
+
+  /**
+   * Of the process.
+   *
+   * @generated from field: uint64 resident_memory_bytes = 27;
+   */
+  residentMemoryBytes: bigint;
 };
 
 /**

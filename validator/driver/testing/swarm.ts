@@ -55,6 +55,8 @@ export interface SwarmOptions {
   readonly port?: (node: number, port: SimNetworkPort) => Network;
   /** Stands between a node's driver and its signing keys. */
   readonly signers?: (node: number, signers: Signers) => Signers;
+  /** Stands between a node's ledger and what it has executed. */
+  readonly keys?: (node: number, keys: Store["keys"]) => Store["keys"];
   /** Hears what `Node.events` keeps, as it happens. */
   readonly observe?: (node: number, event: DriverEvent) => void;
 }
@@ -224,7 +226,9 @@ export function createSwarm(options: SwarmOptions): Swarm {
     await startDriver({
       clock,
       network: options.port?.(index, node.port) ?? node.port,
-      store: opening.store,
+      store: options.keys
+        ? Object.create(opening.store, { keys: { value: options.keys(index, opening.store.keys) } })
+        : opening.store,
       chain,
       signers: options.signers?.(index, signers) ?? signers,
       peerName: (peerKey) => peerKey,

@@ -201,6 +201,7 @@ export function scriptedServices(): Script {
         handovers: [Uint8Array.of(from)],
         components: undefined,
         outcomes: [],
+        shadow: { compared: undefined, blocks: 0, payments: 0, mismatch: undefined },
       }),
       backup: async () => ({ kind: "none", reason: "this validator has no proven checkpoint yet" }),
     },
@@ -285,6 +286,7 @@ export async function serve(
     log,
     telemetry: options.telemetry ?? noTelemetry,
     settlementLatency: () => ({ p50: 5, p99: 12 }),
+    release: "1.2.3",
   });
   return { rpc, metrics, lines, url: `${options.tls ? "https" : "http"}://127.0.0.1:${rpc.port}` };
 }

@@ -130,6 +130,7 @@ async function main(): Promise<number> {
       said = Date.now();
       log.info(progress, "progress");
     },
+    onProblem: ({ reason, message }) => log.warn({ reason }, message),
     signal: AbortSignal.any([stop.signal, AbortSignal.timeout(config.timeout)]),
   }).catch((error: unknown): RunOutcome => {
     if (!(error instanceof StoreError)) throw error;

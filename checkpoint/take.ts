@@ -20,6 +20,8 @@ export interface RunOptions {
   /** ms since the Unix epoch. */
   readonly now: () => number;
   readonly onProgress: (progress: Progress) => void;
+  /** Hears why something is tried again. */
+  readonly onProblem: (failure: Failure) => void;
   readonly signal: AbortSignal;
 }
 
@@ -51,6 +53,7 @@ async function writeFromAny(options: RunOptions): Promise<Written | Failure> {
         writeCheckpoint({ ...options, ...config, source, volume }),
       );
       if (attempt.kind === "written") return attempt;
+      if (attempt.message !== last.message) options.onProblem(attempt);
       last = attempt;
       if (signal.aborted) break;
     }

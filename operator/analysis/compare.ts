@@ -52,11 +52,7 @@ export function differenceIn(window: Window, analysis: Analysis, changed: Readon
       others.map(({ finality }) => finality),
       analysis,
     );
-  return lagDifference(
-    mine.map(({ lag }) => lag),
-    others.map(({ lag }) => lag),
-    analysis,
-  );
+  return lagDifference(mine.map(lagOf), others.map(lagOf), analysis);
 }
 
 type Maybe<T> = readonly (T | undefined)[];
@@ -96,11 +92,22 @@ function sum(all: readonly Histogram[]): Histogram | undefined {
   return rest.reduce<Histogram | undefined>((so, each) => so && merged(so, each), first);
 }
 
-function lagDifference(mine: Maybe<number>, others: Maybe<number>, analysis: Analysis): Difference | undefined {
-  const [a, b] = both(mine, others) ?? [];
-  if (!a || !b) return undefined;
-  const mean = (values: readonly number[]) => values.reduce((so, value) => so + value, 0) / values.length;
-  const [own, rest] = [mean(a), mean(b)];
-  const side = (values: readonly number[], figure: number): Side => ({ samples: values.length, figure });
-  return { value: own - allowed(analysis) * rest - lagFloor, changed: side(a, own), others: side(b, rest) };
+interface Lag {
+  readonly blocks: number;
+  /** That passed meanwhile: what it stands for. */
+  readonly views: number;
 }
+
+const lagOf = ({ lag, timeouts }: SeatWindow): Lag | undefined =>
+  lag === undefined || timeouts === undefined ? undefined : { blocks: lag, views: timeouts.trials };
+
+function lagDifference(mine: Maybe<Lag>, others: Maybe<Lag>, analysis: Analysis): Difference | undefined {
+  const [a, b] = both(mine, others)?.map(meanLag) ?? [];
+  if (!a || !b) return undefined;
+  return { value: a.figure - allowed(analysis) * b.figure - lagFloor, changed: a, others: b };
+}
+
+const meanLag = (lags: readonly Lag[]): Side => ({
+  samples: lags.reduce((so, { views }) => so + views, 0),
+  figure: lags.reduce((so, { blocks }) => so + blocks, 0) / lags.length,
+});

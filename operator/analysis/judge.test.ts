@@ -6,7 +6,7 @@ import type { Analysis, SeatWindow } from "./window.ts";
 
 const timeouts: Analysis = { metric: "ViewTimeouts", maxIncreasePercent: 10, minSamples: 300 };
 const latency: Analysis = { metric: "FinalityLatency", maxIncreasePercent: 10, minSamples: 300 };
-const lag: Analysis = { metric: "ExecutionLag", maxIncreasePercent: 10, minSamples: 30 };
+const lag: Analysis = { metric: "ExecutionLag", maxIncreasePercent: 10, minSamples: 300 };
 const changed = new Set(["c"]);
 const others = ["x", "y", "z"];
 
@@ -163,12 +163,16 @@ describe("never a success", () => {
 });
 
 test("a lag that grows is an abort, and says so with its numbers", () => {
+  const timeouts = { trials: 20, events: 0 };
   let tallies: readonly Tally[] = [];
   for (let i = 0; i < 30; i += 1)
-    tallies = after([lag], tallies, [{ seat: "c", lag: 6 + (i % 3) }, ...others.map((seat) => ({ seat, lag: i % 2 }))]);
+    tallies = after([lag], tallies, [
+      { seat: "c", timeouts, lag: 6 + (i % 3) },
+      ...others.map((seat) => ({ seat, timeouts, lag: i % 2 })),
+    ]);
   const { kind, message } = judge([lag], tallies);
   expect(kind).toBe("Abort");
   expect(message).toMatch(
-    /^ExecutionLag: 7\.0 blocks against 0\.5 blocks \(n = 30 and 90 in 30 windows\), worse than \+10 % and 1 block: t = \d+\.\d\d, p < 0\.0001\.$/,
+    /^ExecutionLag: 7\.0 blocks against 0\.5 blocks \(n = 600 and 1800 in 30 windows\), worse than \+10 % and 1 block: t = \d+\.\d\d, p < 0\.0001\.$/,
   );
 });

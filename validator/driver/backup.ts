@@ -20,8 +20,8 @@ export interface BackupsOptions {
   readonly guard: Pick<DiskGuard, "persist">;
 }
 
-/** Longest wait for blocks above the checkpoint, ms: a chain that rests still makes some. */
-const patienceMs = 30_000;
+/** Longest wait for as many blocks as are asked for, ms: a chain that rests makes few, and one will do. */
+const patienceMs = 10_000;
 /** Blocks looked at for one that a certificate finalizes itself, beyond those asked for. */
 const mostBeyond = 256;
 
@@ -73,21 +73,24 @@ export function createBackups(options: BackupsOptions) {
     const { epoch } = proof.block.header;
     const blocks: Block[] = [];
     const deadline = clock.now().monotonic + patienceMs;
+    let best: Tail | undefined;
     for (;;) {
       const final = await finalBlock(toHeight(height + blocks.length + 1));
       if (!final) {
         if (await change(deadline - clock.now().monotonic, signal)) continue;
-        return none("the chain did not go on far enough above its checkpoint");
+        return best ?? none("the chain did not go on above its checkpoint");
       }
       const { block, finalization } = final;
       if (block.header.epoch !== epoch)
-        return none("an epoch ended just above its checkpoint: the next one is made by now");
+        return best ?? none("an epoch ended just above its checkpoint: the next one is made by now");
       blocks.push(block);
       const { rootHeight } = block.header;
-      if (finalization.block === block.hash && rootHeight >= height + replay)
-        return { kind: "tail", blocks, finalization, replayTo: rootHeight };
+      if (finalization.block === block.hash && rootHeight > height) {
+        best = { kind: "tail", blocks: [...blocks], finalization, replayTo: rootHeight };
+        if (rootHeight >= height + replay) return best;
+      }
       if (blocks.length > replay + mostBeyond)
-        return none("no certificate finalizes a block above its checkpoint itself");
+        return best ?? none("no certificate finalizes a block above its checkpoint itself");
     }
   }
 

@@ -212,7 +212,7 @@ export type BackupResult =
 export interface BackupOptions {
   /** Of the checkpoint; undefined: the newest that is proven. */
   readonly height: Height | undefined;
-  /** Least blocks above it that are to be executed again. */
+  /** Blocks above it that are to be executed again; one will do when the chain rests. */
   readonly replay: number;
 }
 

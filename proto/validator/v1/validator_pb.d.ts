@@ -695,7 +695,7 @@ export declare type ReadCheckpointRequest = Message<"validator.v1.ReadCheckpoint
   height: bigint;
 
   /**
-   * Least blocks above it that come along; at most 1024.
+   * Blocks above it that come along, at most 1024; fewer, but one at least, when the chain rests.
    *
    * @generated from field: uint32 replay = 2;
    */
